@@ -1,0 +1,1 @@
+"""fclocal: a local emulator and debugger for Alibaba Cloud Function Compute."""

@@ -1,0 +1,1 @@
+"""Files and options become functions and settings."""

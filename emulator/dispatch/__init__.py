@@ -1,0 +1,1 @@
+"""Invocation in, Outcome out, sync and async."""

@@ -1,0 +1,1 @@
+"""An instance's lifecycle, its wire and FC's headers."""

@@ -1,0 +1,363 @@
+"""What a project declares: functions in FC 3 shape, their triggers, and the revisions made of them.
+
+Sizes are MB as in FC's API, durations are seconds. FC 2 services are a part of the function's name
+(FC's own migration names a function `service$function`, platform.md §1.4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+LATEST = "LATEST"
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class Api(Enum):
+    """Which generation of FC declared the function: it decides handler shapes, hooks and error bodies."""
+
+    FC2 = "fc2"
+    FC3 = "fc3"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was written, for messages: `s.yaml:12`."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FunctionName:
+    """A function's name; `service` is set for FC 2 only. `str()` is FC's `service$function` form."""
+
+    name: str
+    service: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.service}${self.name}" if self.service else self.name
+
+    @classmethod
+    def parse(cls, text: str) -> FunctionName:
+        """Read `function`, `service$function` or `service/function`."""
+        for mark in ("$", "/"):
+            service, found, name = text.partition(mark)
+            if found:
+                return cls(name, service)
+        return cls(text)
+
+    @property
+    def label(self) -> str:
+        """The DNS label of `http://<label>.localhost`: lower case, only `[a-z0-9-]`."""
+        text = f"{self.service}-{self.name}" if self.service else self.name
+        return "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-") or "function"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """An instance lifecycle hook: a handler, or (FC 3 initializer only) a command run inside the instance."""
+
+    handler: str = ""
+    timeout: float = 3.0
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """`healthCheckConfig`; ranges in runtime-contract.md §1.7."""
+
+    url: str
+    initial_delay: float = 0.0
+    period: float = 3.0
+    timeout: float = 1.0
+    failure_threshold: int = 3
+    success_threshold: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRuntime:
+    """`customRuntimeConfig`: the program of a `custom*` runtime. No command means `/code/bootstrap`."""
+
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    port: int = 9000
+    health_check: HealthCheck | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomContainer:
+    """`customContainerConfig`. `entrypoint` is the process, `command` its arguments (FC's own pairing)."""
+
+    image: str
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    port: int = 9000
+    web_server_mode: bool = True
+    health_check: HealthCheck | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    type: str
+    memory_mb: int
+
+
+class MountKind(Enum):
+    NAS = "nas"
+    OSS = "oss"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMount:
+    """A NAS or OSS mount: `remote` names what FC would mount, `target` is the path in the instance."""
+
+    kind: MountKind
+    remote: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer by ARN, and the local folder or archive that stands for it (None: not found locally)."""
+
+    arn: str
+    path: Path | None = None
+
+
+class TriggerType(Enum):
+    HTTP = "http"
+    TIMER = "timer"
+    OSS = "oss"
+    LOG = "log"
+    MNS_TOPIC = "mns_topic"
+    TABLESTORE = "tablestore"
+    CDN = "cdn_events"
+    EVENTBRIDGE = "eventbridge"
+    RDS = "rds"
+
+
+HTTP_METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger; `config` is the API's triggerConfig as an object (`authConfig` parsed, if it was a string)."""
+
+    name: str
+    type: TriggerType
+    config: Mapping[str, Any] = EMPTY
+    qualifier: str = LATEST
+    place: Place | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return tuple(self.config.get("methods") or HTTP_METHODS)
+
+    @property
+    def auth_type(self) -> str:
+        """`anonymous`, `function`, `jwt`, `bearer` or `basic`; FC's API default is `function`."""
+        return str(self.config.get("authType") or "function").lower()
+
+
+class Affinity(Enum):
+    """`sessionAffinity` (runtime-contract.md §1.6)."""
+
+    NONE = "NONE"
+    GENERATED_COOKIE = "GENERATED_COOKIE"
+    HEADER_FIELD = "HEADER_FIELD"
+    MCP_SSE = "MCP_SSE"
+    MCP_STREAMABLE = "MCP_STREAMABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    affinity: Affinity
+    header: str = ""
+    sse_path: str = "/sse"
+    sessions_per_instance: int = 20
+    ttl: float = 21600.0
+    idle_timeout: float = 1800.0
+    disable_id_reuse: bool = False
+
+
+class Isolation(Enum):
+    SHARE = "SHARE"
+    SESSION_EXCLUSIVE = "SESSION_EXCLUSIVE"
+    REQUEST_EXCLUSIVE = "REQUEST_EXCLUSIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncPolicy:
+    """`asyncInvokeConfig` (platform.md §5)."""
+
+    max_retries: int = 3
+    max_age: float = 86400.0
+    task: bool = False
+    on_success: str = ""
+    on_failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildStep:
+    """One `actions: pre-deploy` item: a command and the folder it runs in. Not run unless asked."""
+
+    run: str
+    path: Path
+    allow_failure: bool = False
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """Everything a project says of one function. `code` is a folder, or an archive that is unpacked once."""
+
+    name: FunctionName
+    runtime: str
+    api: Api = Api.FC3
+    handler: str = ""
+    description: str = ""
+    region: str = "cn-hangzhou"
+    code: Path | None = None
+    memory_mb: int = 512
+    cpu: float = 0.35
+    disk_mb: int = 512
+    timeout: float = 3.0
+    instance_concurrency: int = 1
+    environment: Mapping[str, str] = EMPTY
+    layers: tuple[Layer, ...] = ()
+    initializer: Hook | None = None
+    pre_stop: Hook | None = None
+    pre_freeze: Hook | None = None
+    custom_runtime: CustomRuntime = CustomRuntime()
+    custom_container: CustomContainer | None = None
+    gpu: Gpu | None = None
+    user_id: int = 0
+    group_id: int = 0
+    mounts: tuple[RemoteMount, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    session: SessionPolicy | None = None
+    isolation: Isolation = Isolation.SHARE
+    provisioned: int = 0
+    on_demand: bool = True
+    max_instances: int | None = None
+    idle_timeout: float | None = None
+    async_policy: AsyncPolicy = AsyncPolicy()
+    inject_credentials_env: bool = True
+    inject_credentials_request: bool = True
+    log_project: str = ""
+    log_store: str = ""
+    role: str = ""
+    build: tuple[BuildStep, ...] = ()
+    place: Place | None = None
+
+    @property
+    def http_trigger(self) -> Trigger | None:
+        return next((t for t in self.triggers if t.type is TriggerType.HTTP), None)
+
+    @property
+    def is_custom(self) -> bool:
+        """True where the user's own web server is the instance (`custom*`, `custom-container`)."""
+        return self.runtime.startswith("custom")
+
+    @property
+    def start_command(self) -> tuple[str, ...]:
+        """Command and arguments of a custom runtime as FC starts it (runtime-contract.md §3.1)."""
+        return (self.custom_runtime.command + self.custom_runtime.args) or ("/code/bootstrap",)
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteRule:
+    """One rewrite of a domain route; `kind` is `exact`, `wildcard` or `regex` (platform.md §8)."""
+
+    kind: str
+    match: str
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    path: str
+    function: FunctionName
+    qualifier: str = LATEST
+    methods: tuple[str, ...] = ()
+    rewrites: tuple[RewriteRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomDomain:
+    name: str
+    routes: tuple[Route, ...]
+    auth: Mapping[str, Any] = EMPTY
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something the user should know about the project file: a warning with its place and the next step."""
+
+    message: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as read from its file. `root` is the folder that relative paths start from."""
+
+    root: Path
+    file: Path | None
+    functions: tuple[Function, ...]
+    domains: tuple[CustomDomain, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def function(self, name: str) -> Function | None:
+        """Find by FC name, `service/function`, or bare function name when that is unique."""
+        wanted = FunctionName.parse(name)
+        exact = [f for f in self.functions if f.name == wanted]
+        bare = [f for f in self.functions if f.name.name == name]
+        found = exact or bare
+        return found[0] if len(found) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One immutable deployment of a function: its declaration and the fingerprint of its code.
+
+    `number` grows by one with each deploy of the same function. `code_dir` is a folder, also where the
+    declaration named an archive. `checksum` is CRC-64/ECMA-182 of the code in decimal, as FC reports it.
+    """
+
+    function: Function
+    number: int
+    fingerprint: str
+    code_dir: Path | None
+    checksum: str = ""
+    version_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.function.name}@r{self.number}"
+
+    def __hash__(self) -> int:
+        return hash((self.function.name, self.number))
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose functions these are: shown to functions and in ARNs, never used to reach the cloud."""
+
+    account_id: str = "123456789"
+    region: str = "cn-hangzhou"
+    access_key_id: str = field(default="local-access-key-id", repr=False)
+    access_key_secret: str = field(default="local-access-key-secret", repr=False)
+    security_token: str = field(default="local-security-token", repr=False)

@@ -1,0 +1,1 @@
+"""Recipes: a runtime folder and a Revision make a Launch."""

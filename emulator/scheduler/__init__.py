@@ -1,0 +1,1 @@
+"""Which instance serves; when to create, freeze and retire."""

@@ -1,0 +1,1 @@
+"""Translations between the world's events and invocations."""
