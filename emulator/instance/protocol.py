@@ -80,7 +80,7 @@ class Heads:
             _lines(
                 [
                     (h.CONTROL_PATH, path),
-                    *_hook_headers(function),
+                    *([] if function.api is Api.FC2 else _hook_headers(function)),
                     (h.REQUEST_ID, request_id),
                     ("content-length", "0"),
                 ]

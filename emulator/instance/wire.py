@@ -55,6 +55,9 @@ class WireResponse:
     def stream(self) -> Stream:
         return self._wire.read_body()
 
+    def detach(self) -> tuple[asyncio.Transport, bytes]:
+        return self._wire.detach()
+
 
 class Wire(asyncio.Protocol):
     """One connection; carries one exchange at a time. `reusable` tells whether another may follow."""
