@@ -44,6 +44,7 @@ class Call:
                     session_id, session_headers = found.session_id, found.answer
                 instance = await dispatcher.scheduler.lease(revision, invocation.request_id, session_id)
         except InitializerFailed as failed:
+            dispatcher.reject(invocation, FCError(200, "InitializationError", failed.detail))
             return _initializer_outcome(failed)
         except FCError as error:
             dispatcher.reject(invocation, error)

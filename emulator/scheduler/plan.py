@@ -198,6 +198,7 @@ def _choose(rules: Rules, seats: Sequence[S], rooms: dict[int, int], given: set[
         bound = next((seat for seat in seats if waiting.session in seat.sessions), None)
         if bound is not None:
             return bound if _usable(bound, rooms, given) else None
+    if rules.sessions_per_seat:
         seats = [seat for seat in seats if len(seat.sessions) < rules.sessions_per_seat]
     usable = [seat for seat in seats if _usable(seat, rooms, given)]
     return max(usable, key=_preference, default=None)
