@@ -2,6 +2,7 @@
 // The handler's `context`, built from FC's common request headers (runtime-contract.md §2.3, §3.4).
 
 function baggages(text) {
+  if (!text) return {};
   try {
     const value = JSON.parse(text);
     return value && typeof value === 'object' ? value : {};

@@ -12,7 +12,8 @@ const MAX_CHUNK_LINE = 1024;
 const ONE_WRITE = 16 * 1024;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^ \x00-\x1f\x7f]+) HTTP\/1\.([01])$/;
-const FORBIDDEN = /[\x00\r\n]/;
+// A NUL, or a CR or LF that is not part of a line end.
+const FORBIDDEN = /\x00|\r(?!\n)|(?:^|[^\r])\n/;
 const REASONS = { 200: 'OK', 400: 'Bad Request', 404: 'Not Found' };
 
 // Progress through a chunked body.
@@ -23,11 +24,29 @@ function bytes(text) {
   return Buffer.alloc ? Buffer.from(text) : new Buffer(text);
 }
 
+function allocate(size) {
+  return Buffer.allocUnsafe ? Buffer.allocUnsafe(size) : new Buffer(size);
+}
+
 function BadRequest(message) {
   this.message = message;
 }
 
+const MAX_KEYS = 256;
+const keys = new Map();
+
+/** A header's name in lower case. The emulator sends the same names over and over: the first are remembered. */
+function keyOf(name) {
+  let key = keys.get(name);
+  if (key !== undefined) return key;
+  if (!TOKEN.test(name)) throw new BadRequest('malformed header');
+  key = name.toLowerCase();
+  if (keys.size < MAX_KEYS) keys.set(name, key);
+  return key;
+}
+
 function parseHead(text) {
+  if (FORBIDDEN.test(text)) throw new BadRequest('malformed head');
   const lines = text.split('\r\n');
   const start = REQUEST_LINE.exec(lines[0]);
   if (!start) throw new BadRequest('malformed request line');
@@ -35,9 +54,8 @@ function parseHead(text) {
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i];
     const colon = line.indexOf(':');
-    const name = line.slice(0, colon);
-    if (colon < 1 || !TOKEN.test(name) || FORBIDDEN.test(line)) throw new BadRequest('malformed header');
-    const key = name.toLowerCase();
+    if (colon < 1) throw new BadRequest('malformed header');
+    const key = keyOf(line.slice(0, colon));
     const value = line.slice(colon + 1).trim();
     headers[key] = headers[key] === undefined ? value : headers[key] + ',' + value;
   }
@@ -95,9 +113,11 @@ Connection.prototype.advance = function () {
     return;
   }
   const request = this.request;
-  request.body = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
+  if (this.parts.length) {
+    request.body = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
+    this.parts = [];
+  }
   this.request = null;
-  this.parts = [];
   this.answering = request;
   this.serve(request, this);
 };
@@ -173,7 +193,7 @@ Connection.prototype.answer = function (status, headers, body) {
   if (request.method === 'HEAD' || body.length === 0) {
     socket.write(head, LATIN1);
   } else if (body.length <= ONE_WRITE) {
-    const whole = Buffer.allocUnsafe ? Buffer.allocUnsafe(head.length + body.length) : new Buffer(head.length + body.length);
+    const whole = allocate(head.length + body.length);
     whole.write(head, 0, LATIN1);
     body.copy(whole, head.length);
     socket.write(whole);
