@@ -1,0 +1,6 @@
+# -*- coding: utf-8 -*-
+"""Payloads and results."""
+
+
+def echo(event, context):
+    return event
