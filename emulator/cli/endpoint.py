@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,7 +27,7 @@ class Endpoint:
 
 def process_started(pid: int) -> str:
     """When the process began, in a form that only compares; empty where there is no such process."""
-    if sys.platform.startswith("linux"):
+    if Path("/proc/self/stat").exists():
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except OSError:

@@ -150,8 +150,8 @@ def load_settings(root: Path, flags: Mapping[str, object], env: Mapping[str, str
     """
     entries = read_settings_file(root / SETTINGS_FILE)
     functions = entries.pop("functions", None)
-    values = {**_from_file(root, entries), **_from_env(env)}
-    values.update({name: value for name, value in flags.items() if value is not None})
+    given = {name: value for name, value in flags.items() if value is not None}
+    values = _merged(_from_file(root, entries), _from_env(env), given)
     if functions is not None:
         values["functions"] = _function_sections(functions)
     settings = Settings(**values)
@@ -176,6 +176,15 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """`did you mean …?` for the closest of `words`, or nothing."""
     found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.7)
     return f"did you mean {found[0]}?" if found else ""
+
+
+def _merged(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Later sources win; variables of all sources come together."""
+    values: dict[str, Any] = {}
+    for source in sources:
+        for name, value in source.items():
+            values[name] = {**values.get(name, {}), **value} if OPTIONS[name].kind is Kind.VARIABLES else value
+    return values
 
 
 def _from_file(root: Path, entries: Mapping[str, Entry]) -> dict[str, Any]:
