@@ -68,7 +68,7 @@ class Interpreters:
         if found is None:
             wanted = f"{command}{version}" if command == "python" else f"{command} {version}".rstrip()
             raise UserError(
-                f"{wanted} is needed, and no {command} of a near version is installed", self._lift(command, version)
+                f"{wanted} is needed, and no {command} of a near version is installed", self.lift(command, version)
             )
         return found
 
@@ -88,7 +88,7 @@ class Interpreters:
         space = "" if command == "python" else " "
         return f"{command}{space}{version} was asked for, {used.version} is used ({used.path}); {advice}"
 
-    def _lift(self, command: str, version: str) -> str:
+    def lift(self, command: str, version: str) -> str:
         advice = language(command).advice
         return advice.format(version=version) if version else advice.replace("{version}", "VERSION")
 
