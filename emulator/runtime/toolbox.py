@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +56,13 @@ def program_toolbox(revision: Revision, spec: RuntimeSpec, interpreters: Interpr
     links: dict[str, Path] = {}
     used: list[Interpreter] = []
     notices: list[str] = []
+    taken: set[str] = set()
     mentioned = _mentioned(revision, path)
     for tool in spec.tools:
         found = interpreters.seek(tool.command, tool.version)
-        if (found is None or not found.exact) and _names(tool, mentioned):
+        if (found is None or not found.exact) and _named(tool, taken, mentioned):
             notices.append(_told(tool, spec, found, interpreters))
+        taken.update(tool.links)
         if found is None:
             continue
         used.append(found)
@@ -110,16 +112,18 @@ def _script(revision: Revision, word: str) -> str:
     return "" if b"\0" in head else head.decode("utf-8", "replace")
 
 
-def _names(tool: Tool, text: str) -> bool:
-    """By its folder, or by the one name that says the version; tools without a folder by any name."""
+def _named(tool: Tool, taken: set[str], text: str) -> bool:
+    """By its folder, or by a name on PATH that no earlier tool has."""
     if tool.directory and tool.directory in text:
         return True
-    names: Iterator[str] = iter(tool.links[:1] if tool.directory and len(tool.links) > 1 else tool.links)
+    names = [name for name in tool.links if name not in taken]
     return any(re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w.-])", text) for name in names)
 
 
 def _told(tool: Tool, spec: RuntimeSpec, found: Interpreter | None, interpreters: Interpreters) -> str:
     if found is not None:
         return interpreters.notice(tool.command, tool.version, found)
-    where = f" ({tool.directory})" if tool.directory else ""
-    return f"{spec.id} has {tool.command} {tool.version}{where} in FC, and this machine has none: {interpreters.lift(tool.command, tool.version)}"
+    what = f"{tool.command} {tool.version}".rstrip()
+    where = f" in {tool.directory}" if tool.directory else ""
+    advice = interpreters.lift(tool.command, tool.version)
+    return f"{what} is a part of {spec.id}{where}, and is not installed here; {advice}"

@@ -17,10 +17,14 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Mounts and links by their paths inside, with the question where on the host something inside is."""
+    """Mounts and links by their paths inside, with the question where on the host something inside is.
+
+    `walled` is false where a program sees the host's files beside them.
+    """
 
     mounts: tuple[Mount, ...] = ()
     links: tuple[Link, ...] = ()
+    walled: bool = True
 
     def host(self, path: str) -> Path | None:
         """The host's file behind the absolute path `path`; where nothing is there, the place where it would be.
@@ -34,7 +38,8 @@ class Tree:
         for mount in sorted(self.mounts, key=lambda mount: -len(mount.target)):
             if is_within(path, mount.target):
                 return _first_source(mount, path[len(mount.target) :].lstrip("/"))
-        return Path(path) if any(is_within(path, folder) for folder in SYSTEM) else None
+        seen = not self.walled or any(is_within(path, folder) for folder in SYSTEM)
+        return Path(path) if seen else None
 
     def search(self, name: str, path: str) -> tuple[Path | None, bool]:
         """Look for the program `name` along `path` (a PATH); also whether every folder of it could be looked into."""
