@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from emulator.instance import messages
 from emulator.instance.instance import Instance
 from emulator.instance.protocol import LogTail, failure_of
-from emulator.instance.wire import Wire, WireClosed, WireError, WireGarbage, WireResponse
-from emulator.model.errors import BadResponse, ClientClosedRequest
+from emulator.instance.wire import Wire, WireBodyBroken, WireClosed, WireError, WireGarbage, WireResponse
+from emulator.model.errors import BadResponse, ClientClosedRequest, FCError
 from emulator.model.events import InvocationEnded, InvocationStarted
 from emulator.model.function import Function
 from emulator.model.invocation import Cause, FunctionError, Invocation, Kind, Outcome, Report
@@ -182,6 +182,9 @@ class Exchange:
     # --- what can go wrong ---
 
     async def _broken(self, error: WireError) -> Outcome:
+        if isinstance(error, WireBodyBroken) and isinstance(error.cause, FCError):
+            self._end_canceled()
+            raise error.cause
         if self._canceled:
             self._end_canceled()
             raise ClientClosedRequest

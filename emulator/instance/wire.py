@@ -38,6 +38,14 @@ class WireGarbage(WireError):
     """The instance answered something that is not HTTP."""
 
 
+class WireBodyBroken(WireError):
+    """The caller's request body broke off while it was sent on: too large, or the client is gone."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"request body broke off: {cause}")
+        self.cause = cause
+
+
 class WireResponse:
     """One answer: head, and its body as bytes when it came in one piece, else as a stream."""
 
@@ -172,7 +180,7 @@ class Wire(asyncio.Protocol):
             if chunked:
                 self._write(b"0\r\n\r\n")
         except Exception as error:  # the caller's body broke off: the exchange can't go on
-            self.abandon(WireError(f"request body broke off: {error}"))
+            self.abandon(WireBodyBroken(error))
         finally:
             self._sender = None
 
