@@ -52,3 +52,17 @@ QUEUE_TIMEOUT_SECONDS = 0.0
 
 # Bodies above this are streamed, not gathered (performance.md §5e)
 STREAM_ABOVE_BYTES = 64 * KB
+
+# Project files (platform.md §1.7 and §3.2, runtime-contract.md §1.3, §1.7, §7.1, §8)
+FUNCTION_NAME_LENGTH = 128
+DISK_SIZES_MB = (512, 10240)
+MAX_GPU_DISK_MB = 204_800
+GPU_MEMORY_STEP_MB = 1024
+NAS_TARGETS = ("/home", "/mnt", "/tmp", "/data")
+OSS_TARGETS = ("/home", "/mnt", "/data")
+MAX_USER_ID = 65534
+MAX_ASYNC_RETRIES = 8
+MAX_ASYNC_AGE_SECONDS = 604_800
+MEMORY_GB_PER_CPU = (1.0, 4.0)
+# Which cpu FC gives where only memorySize is set is not documented: the share of its own default, 0.35 of 512 MB
+CPU_PER_GB = 0.7
