@@ -69,8 +69,7 @@ def cpu(section: Section, memory: int, checked: bool = True) -> float:
     """Cores; where they are not given, the share that goes with the memory."""
     step = limits.CPU_STEP
     if not section.has("cpu"):
-        # 0.7 of a whole GB is not exact in binary, so the ceiling is taken of a rounded number of steps
-        return round(math.ceil(round(memory / 1024 * limits.CPU_PER_GB / step, 6)) * step, 2)
+        return default_cpu(memory)
     value = within(section, "cpu", *limits.CPU_RANGE, default=0.35)
     steps = round(value / step)
     if abs(value - steps * step) > 1e-6:
@@ -83,6 +82,13 @@ def cpu(section: Section, memory: int, checked: bool = True) -> float:
             f"`cpu` {_n(value)} with `memorySize` {memory}: FC wants cpu to memory in GB between 1:1 and 1:4",
         )
     return round(value, 2)
+
+
+def default_cpu(memory: int) -> float:
+    """The cores that go with a memory size in MB where no `cpu` is given."""
+    # 0.7 of a whole GB is not exact in binary, so the ceiling is taken of a rounded number of steps
+    steps = math.ceil(round(memory / 1024 * limits.CPU_PER_GB / limits.CPU_STEP, 6))
+    return min(round(steps * limits.CPU_STEP, 2), limits.CPU_RANGE[1])
 
 
 def disk_mb(section: Section, gpu: bool) -> int:
