@@ -14,7 +14,6 @@ from emulator.cli.project import choose_functions
 from emulator.model.function import Project
 from emulator.runtime.build_steps import run_build_steps
 from emulator.runtime.interpreters import Interpreters
-from emulator.runtime.spec import Catalog, builtin_dir
 
 
 @click.command(
@@ -43,8 +42,7 @@ def build_functions(project: Project, place: Workplace) -> None:
 
 
 async def _build(project: Project, place: Workplace) -> None:
-    extra = place.settings.runtimes_dir
-    catalog = Catalog.load([builtin_dir(), *([extra] if extra else [])])
+    catalog = place.catalog()
     interpreters = Interpreters(place.env)
     for function in project.functions:
         if function.build:

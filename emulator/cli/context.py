@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from emulator.cli.options import take_flags, take_selection
+from emulator.cli.options import Selection, take_flags, take_selection
 from emulator.cli.project import open_project, project_root
 from emulator.cli.terminal import Terminal
 from emulator.config.settings import Settings, load_settings
 from emulator.model.function import Project
+from emulator.runtime.spec import Catalog, builtin_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,17 @@ class Workplace:
     settings: Settings
     env: Mapping[str, str]
     root: Path
-    _values: Mapping[str, Any]
+    selection: Selection
+
+    def catalog(self) -> Catalog:
+        """Every runtime there is, with those of `runtimes_dir`."""
+        extra = self.settings.runtimes_dir
+        return Catalog.load([builtin_dir(), *([extra] if extra else [])])
 
     def project(self) -> Project:
         """Read the project; raises `ConfigError` where there is none, or where it can not be used."""
-        return open_project(take_selection(dict(self._values)), self.env)
+        extra = self.catalog().specs if self.settings.runtimes_dir else ()
+        return open_project(self.selection, self.env, self.settings.state_dir, tuple(extra))
 
 
 def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:
@@ -36,11 +43,12 @@ def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:
     session = ctx.find_object(Session)
     assert session is not None  # noqa: S101 - main() always gives one
     flags = take_flags(values)
-    root = project_root(take_selection(dict(values)))
+    selection = take_selection(values)
+    root = project_root(selection)
     settings = load_settings(root, flags, session.env)
     session.terminal.use_color(settings.color)
     session.state_dir = settings.state_dir
-    return Workplace(session.terminal, settings, session.env, root, values)
+    return Workplace(session.terminal, settings, session.env, root, selection)
 
 
 @dataclass(slots=True)

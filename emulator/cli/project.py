@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from emulator.cli.options import Selection
-from emulator.config.settings import nearest
+from emulator.config.project import adhoc_project, find_project, load_project
+from emulator.config.settings import did_you_mean
 from emulator.model.errors import ConfigError, UserError
-from emulator.model.function import CustomRuntime, Function, FunctionName, Project, Trigger, TriggerType
-
-PROJECT_FILES = ("s.yaml", "s.yml", "template.yml", "template.yaml")
-# FC's API default of 3 s is for declared functions; the console gives new functions 60 s.
-BARE_TIMEOUT_SECONDS = 60.0
+from emulator.model.function import FunctionName, Project
 
 
 def project_file(selection: Selection) -> Path | None:
     """The project file of the selection or of the working directory; None where there is none."""
-    if selection.file is not None:
-        file = selection.file.expanduser().absolute()
-        return _file_in(file) or file if file.is_dir() else file
-    return None if selection.code is not None else _file_in(Path.cwd())
+    if selection.code is not None:
+        return None
+    start = (selection.file or Path.cwd()).expanduser().absolute()
+    return find_project(start) or (start if selection.file is not None else None)
 
 
 def project_root(selection: Selection) -> Path:
@@ -30,54 +27,32 @@ def project_root(selection: Selection) -> Path:
     return file.parent if file is not None else Path.cwd()
 
 
-def _file_in(folder: Path) -> Path | None:
-    return next((folder / name for name in PROJECT_FILES if (folder / name).is_file()), None)
-
-
-def open_project(selection: Selection, env: Mapping[str, str]) -> Project:
+def open_project(
+    selection: Selection, env: Mapping[str, str], state_dir: Path | None = None, extra_runtimes: Collection[str] = ()
+) -> Project:
     """Read what is selected. Raises `ConfigError`."""
     if selection.code is not None:
-        return bare_project(selection)
+        return _bare_project(selection, extra_runtimes)
     if selection.handler or selection.runtime or selection.command or selection.ca_port:
         raise ConfigError("--handler, --runtime, --command and --ca-port need --code", "add --code DIR")
-    file = project_file(selection)
-    if file is None:
-        raise ConfigError(
-            f"no project file in {Path.cwd()} (looked for {', '.join(PROJECT_FILES)})",
-            "name it by -t FILE, or run a folder by --code DIR --handler index.handler --runtime python3.10",
-        )
-    from emulator.config.project import load  # reading project files is not needed by every command
-
-    return load(file, env)
+    file = project_file(selection) or Path.cwd()
+    return load_project(file, env, state_dir=state_dir, extra_runtimes=extra_runtimes)
 
 
-def bare_project(selection: Selection) -> Project:
+def _bare_project(selection: Selection, extra_runtimes: Collection[str]) -> Project:
     """One function from the command line: it answers events, and HTTP without a signature."""
-    code = Path(selection.code or ".").expanduser().absolute()
-    if not code.exists():
-        raise ConfigError(f"--code {selection.code} does not exist", "give the folder or archive of the function")
     if not selection.runtime:
         raise ConfigError("--code needs --runtime", "add --runtime python3.10, nodejs20, custom.debian10, …")
-    is_custom = selection.runtime.startswith("custom")
-    if not is_custom and not selection.handler:
-        raise ConfigError(f"runtime {selection.runtime} needs --handler", "add --handler index.handler")
-    if not is_custom and (selection.command or selection.ca_port):
+    if not selection.runtime.startswith("custom") and (selection.command or selection.ca_port):
         raise ConfigError(f"runtime {selection.runtime} takes no --command and no --ca-port", "leave them out")
-    function = Function(
-        name=FunctionName(_bare_name(code)),
-        runtime=selection.runtime,
-        handler=selection.handler,
-        code=code,
-        timeout=BARE_TIMEOUT_SECONDS,
-        custom_runtime=CustomRuntime(_words(selection.command), port=selection.ca_port or 9000),
-        triggers=(Trigger("http", TriggerType.HTTP, {"authType": "anonymous"}),),
+    return adhoc_project(
+        (selection.code or Path.cwd()).expanduser(),
+        selection.handler,
+        selection.runtime,
+        command=_words(selection.command),
+        port=selection.ca_port or 9000,
+        extra_runtimes=extra_runtimes,
     )
-    return Project(Path.cwd(), None, (function,))
-
-
-def _bare_name(code: Path) -> str:
-    stem = code.name if code.is_dir() else code.stem
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in stem).strip("-") or "function"
 
 
 def _words(command: str) -> tuple[str, ...]:
@@ -98,20 +73,24 @@ def choose_functions(project: Project, names: tuple[str, ...]) -> Project:
 
 def choose_function(project: Project, name: str | None) -> FunctionName:
     """The function that is named, or the only one. Raises `UserError` with those that there are."""
-    names = [str(function.name) for function in project.functions]
-    if name is None:
-        if len(project.functions) == 1:
-            return project.functions[0].name
-        if not names:
-            raise UserError("the project has no function", "add one to the project file")
-        raise UserError(f"the project has {len(names)} functions, name one of them", _list(names))
-    found = project.function(name)
-    if found is not None:
-        return found.name
-    same = [n for n in names if FunctionName.parse(n).name == name]
+    return FunctionName.parse(choose_name([str(function.name) for function in project.functions], name))
+
+
+def choose_name(names: list[str], wanted: str | None) -> str:
+    """As `choose_function`, among names in FC's form. A bare name will do where it is in one service only."""
+    if wanted is None:
+        if len(names) == 1:
+            return names[0]
+        raise UserError(f"there are {len(names)} functions, name one of them", _list(names))
+    name = str(FunctionName.parse(wanted))
+    if name in names:
+        return name
+    same = [n for n in names if FunctionName.parse(n).name == wanted]
+    if len(same) == 1:
+        return same[0]
     if same:
-        raise UserError(f"{name!r} is in several services", _list(same))
-    raise UserError(f"the project has no function {name!r}", nearest(name, names) or _list(names))
+        raise UserError(f"{wanted!r} is in several services", _list(same))
+    raise UserError(f"there is no function {wanted!r}", did_you_mean(wanted, names) or _list(names))
 
 
 def _list(names: list[str]) -> str:
