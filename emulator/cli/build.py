@@ -12,7 +12,7 @@ from emulator.cli.loop import run
 from emulator.cli.options import project_options, settings_options
 from emulator.cli.project import choose_functions
 from emulator.model.function import Project
-from emulator.runtime.build_steps import run_build_steps
+from emulator.runtime.build import run_build_steps
 from emulator.runtime.interpreters import Interpreters
 
 

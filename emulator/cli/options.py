@@ -71,6 +71,11 @@ def take_flags(values: dict[str, Any]) -> dict[str, object]:
     return {name: values.pop(name) for name in OPTIONS if name in values}
 
 
+def take_given(values: Mapping[str, Any]) -> list[str]:
+    """Names of the settings that were given as flags."""
+    return [name for name in OPTIONS if values.get(name) is not None]
+
+
 def setting_option(option: Option) -> click.Option:
     """One option of `Settings` as a flag."""
     short = [option.short] if option.short else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from emulator.cli.terminal import Paint, columns, cut
 from emulator.cli.version import emulator_version
-from emulator.model.function import Api, Function, Problem, Project
+from emulator.model.function import Function, Problem, Project
 from emulator.sandbox.base import Finding
 
 SCREEN_LINES = 12
@@ -23,16 +23,6 @@ class Shown:
     function: Function
     url: str
     walls: str
-
-
-def shown(function: Function, port: int, walls: str) -> Shown:
-    """A function of an emulator on `port`: called at its HTTP trigger's address, or by InvokeFunction."""
-    name = function.name
-    if function.http_trigger is not None:
-        return Shown(function, f"http://{name.label}.localhost:{port}/", walls)
-    if function.api is Api.FC2:
-        return Shown(function, f"/2016-08-15/services/{name.service}/functions/{name.name}/invocations", walls)
-    return Shown(function, f"/2023-03-30/functions/{name}/invocations", walls)
 
 
 def first_screen(url: str, project: Project, functions: Sequence[Shown], paint: Paint, width: int) -> list[str]:

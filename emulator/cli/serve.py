@@ -9,57 +9,15 @@ from collections.abc import Callable, Iterable
 
 from emulator.cli.endpoint import remove_endpoint, this_endpoint, write_endpoint
 from emulator.cli.engine import RunningEmulator
+from emulator.cli.follow import Follower
 from emulator.cli.jsonlines import to_line, to_lines
 from emulator.cli.render import LogRenderer
-from emulator.cli.screen import first_screen, problem_lines, shown
+from emulator.cli.screen import Shown, first_screen, problem_lines
+from emulator.cli.served import served
 from emulator.cli.signals import StopSignals
 from emulator.cli.terminal import Terminal
 from emulator.config.settings import Settings
-from emulator.journal.journal import Reader
-from emulator.model.events import Event, InvocationEnded, InvocationStarted, Notice
-
-
-class Follower:
-    """Prints what a reader of the journal gets, one write a batch, and counts the invocations that run."""
-
-    def __init__(self, reader: Reader, text: Callable[[Iterable[Event]], str], write: Callable[[str], None]) -> None:
-        self._reader = reader
-        self._text = text
-        self._write: Callable[[str], None] | None = write
-        self._running: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def running(self) -> int:
-        return len(self._running)
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="print the log")
-
-    async def stop(self) -> int:
-        """Print what is left; returns how many events were lost."""
-        self._reader.close()
-        if self._task is not None:
-            await self._task
-        return self._reader.dropped
-
-    async def _run(self) -> None:
-        async for batch in self._reader:
-            for event in batch:
-                if isinstance(event, InvocationStarted):
-                    self._running.add(event.request_id)
-                elif isinstance(event, InvocationEnded):
-                    self._running.discard(event.request_id)
-            self._print(self._text(batch))
-
-    def _print(self, text: str) -> None:
-        """A closed pipe ends the printing, never the emulator."""
-        if not text or self._write is None:
-            return
-        try:
-            self._write(text)
-        except OSError:
-            self._write = None
+from emulator.model.events import Event, Notice
 
 
 async def serve(emulator: RunningEmulator, settings: Settings, terminal: Terminal) -> int:
@@ -71,7 +29,8 @@ async def serve(emulator: RunningEmulator, settings: Settings, terminal: Termina
         follower = Follower(reader, _text(emulator, settings, terminal), terminal.write)
         try:
             terminal.write(_ready_lines(emulator) if settings.json else _screen(emulator, terminal))
-            write_endpoint(settings.state_dir, this_endpoint(emulator.url, emulator.port))
+            functions = tuple(served(function) for function in emulator.project.functions)
+            write_endpoint(settings.state_dir, this_endpoint(emulator.url, emulator.port, functions))
             follower.start()
             await signals.first.wait()
             terminal.tell(_stop_line(follower.running))
@@ -126,7 +85,8 @@ def _text(emulator: RunningEmulator, settings: Settings, terminal: Terminal) -> 
 def _screen(emulator: RunningEmulator, terminal: Terminal) -> str:
     refused, rung, paint = emulator.refused, emulator.walls.rung, terminal.paint
     functions = [
-        shown(f, emulator.port, "not deployed" if str(f.name) in refused else rung) for f in emulator.project.functions
+        Shown(f, served(f).url(emulator.port), "not deployed" if str(f.name) in refused else rung)
+        for f in emulator.project.functions
     ]
     lines = first_screen(emulator.url, emulator.project, functions, paint, terminal.width)
     lines += problem_lines(emulator.project.problems, emulator.findings, paint)
