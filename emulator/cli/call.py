@@ -35,7 +35,7 @@ class HttpCall:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What to invoke with. `timeout` is the caller's patience in seconds; None waits as long as the function may run."""
+    """What to invoke with. `timeout` is the caller's patience in seconds; None waits as long as it takes."""
 
     event: bytes = b""
     qualifier: str = ""

@@ -11,7 +11,7 @@ import click
 from emulator.model.errors import UserError
 from emulator.model.function import Place
 
-NO_DEBUGGER = "breakpoints are not in this version; run with -p and attach a debugger that your own code starts"
+NO_DEBUGGER = "breakpoints are not in this version; let your code start a debugger, such as debugpy.listen(5678)"
 
 
 @dataclass(frozen=True, slots=True)
