@@ -15,7 +15,7 @@ from emulator.sandbox import advice, seccomp
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.bwrap import BwrapRung, Features, Tools
 from emulator.sandbox.cgroups import CgroupTree, hierarchies_here
-from emulator.sandbox.folders import RunFolders, make_run_folders, remove_leftovers
+from emulator.sandbox.folders import make_run_folders, remove_leftovers
 from emulator.sandbox.plain import PlainRung
 from emulator.sandbox.process import Ground, ProcessSandbox
 from emulator.sandbox.reaper import Reaper
