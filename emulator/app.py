@@ -64,9 +64,7 @@ class Emulator:
     async def _start(self) -> None:
         settings, clock = self.settings, SystemClock()
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        self.walls = await choose_walls(
-            settings.walls, self.state_dir, strict=settings.strict, limits=settings.limits
-        )
+        self.walls = await choose_walls(settings.walls, self.state_dir, strict=settings.strict, limits=settings.limits)
         self._stack.push_async_callback(self.walls.aclose)
         account = Account(account_id=settings.account_id, region=self._region())
         registry = Registry(self.state_dir, self.journal)
@@ -75,9 +73,7 @@ class Emulator:
         dispatcher = Dispatcher(scheduler, self.journal, clock)
         tasks = TaskQueue(dispatcher, registry.latest, self.journal, clock, account)
         self._stack.push_async_callback(tasks.aclose)
-        self.engine = Engine(
-            self.project, account, registry, scheduler, dispatcher, tasks, self.journal, RequestIds()
-        )
+        self.engine = Engine(self.project, account, registry, scheduler, dispatcher, tasks, self.journal, RequestIds())
         registry.on_change(self._moved_on)
         for function in self.project.functions:
             self._deploy(function)

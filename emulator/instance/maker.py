@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emulator.instance.instance import Birth, Instance
 from emulator.instance.log import InstanceLog
-from emulator.instance.ports import Assignment, PortBook, PortTaken
+from emulator.instance.ports import Assignment, PortBook
 from emulator.instance.protocol import Heads
 from emulator.journal.journal import Journal
 from emulator.model import ids
@@ -19,8 +19,6 @@ from emulator.runtime.compose import ComposeRequest, compose
 from emulator.runtime.interpreters import Interpreters
 from emulator.runtime.spec import Catalog
 from emulator.sandbox.base import Walls
-
-__all__ = ["InstanceMaker", "MakerOptions", "PortTaken"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,9 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from emulator.model.errors import StartFailed
+from emulator.model.errors import PortTaken
 from emulator.model.launch import Network
 from emulator.sandbox.listeners import holder_of
-
-
-class PortTaken(StartFailed):
-    """Its port belongs to somebody else, and the program did not listen on another one that it was given."""
-
-    def __init__(self, port: int, holder: str, lift: str) -> None:
-        self.port = port
-        super().__init__(
-            "FunctionNotStarted",
-            f"port {port} is held by {holder}, and the program does not listen on the port that FC_SERVER_PORT "
-            f"names instead. {lift}",
-        )
 
 
 @dataclass(frozen=True, slots=True)

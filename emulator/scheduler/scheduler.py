@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from emulator.instance import hooks, readiness
 from emulator.instance.health import watch
 from emulator.instance.hooks import InitializerFailed
 from emulator.instance.instance import NO_PRE_STOP, Instance
-from emulator.instance.maker import InstanceMaker, PortTaken
 from emulator.journal.journal import Journal
-from emulator.model.errors import FclocalError, InternalServerError, ResourceExhausted, StartFailed
+from emulator.model.errors import FclocalError, InternalServerError, PortTaken, ResourceExhausted, StartFailed
 from emulator.model.function import Revision
 from emulator.model.lifecycle import State, StopReason
 from emulator.scheduler import pool as pools
@@ -37,10 +36,26 @@ class Limits:
     births_at_once: int = max(4, 2 * (os.cpu_count() or 1))
 
 
+class Maker(Protocol):
+    """Makes instances of revisions, in STARTING; nothing of them runs yet."""
+
+    def make(
+        self, revision: Revision, *, capacity: int, provisioned: bool, changed: Callable[[Instance], None]
+    ) -> Instance: ...
+
+    def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
+        """`error`, or a better explanation of why the instance did not start."""
+        ...
+
+    def release(self, instance: Instance) -> None:
+        """The instance is gone: what it held may be given to another."""
+        ...
+
+
 class Scheduler:
     """The one owner of instances. `lease` is its only door for invocations."""
 
-    def __init__(self, maker: InstanceMaker, journal: Journal, limits: Limits) -> None:
+    def __init__(self, maker: Maker, journal: Journal, limits: Limits) -> None:
         self._maker = maker
         self._journal = journal
         self._limits = limits

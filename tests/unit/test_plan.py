@@ -30,9 +30,7 @@ class FakeSeat:
         return self.capacity - self.in_flight if awake else 0
 
 
-RULES = Rules(
-    capacity=1, provisioned=0, on_demand=True, freeze_after=0.015, keep_alive=240.0, queue_timeout=0.0
-)
+RULES = Rules(capacity=1, provisioned=0, on_demand=True, freeze_after=0.015, keep_alive=240.0, queue_timeout=0.0)
 
 
 def look(seats=(), waiting=(), rules=RULES, now=0.0, births=0, allowed=10, at_once=10, current=True):

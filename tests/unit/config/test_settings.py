@@ -70,7 +70,8 @@ def test_switch_off(tmp_path: Path) -> None:
 
 def test_variables_for_all_and_for_one_function(tmp_path: Path) -> None:
     write(
-        tmp_path, "environment: {STAGE: local, N: 010, ON: true}\nfunctions:\n  hello:\n    environment: {STAGE: mine}\n"
+        tmp_path,
+        "environment: {STAGE: local, N: 010, ON: true}\nfunctions:\n  hello:\n    environment: {STAGE: mine}\n",
     )
     settings = load_settings(tmp_path, {}, {})
     assert settings.environment_of(FunctionName("hello")) == {"STAGE": "mine", "N": "010", "ON": "true"}
