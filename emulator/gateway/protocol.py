@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -25,6 +26,11 @@ from emulator.gateway.tunnel import UPGRADE, ClientTunnel
 MAX_HEAD_BYTES = 64 * 1024
 # What a client may send before its upgrade is accepted.
 MAX_EARLY_BYTES = 64 * 1024
+# Pipelined requests that may wait before their client is not read any more.
+MAX_PIPELINE = 16
+# An application that must know at once of a client that went puts a function without arguments here in its scope;
+# `receive` tells the same, to whoever waits for it.
+ON_DISCONNECT = "fclocal.on_disconnect"
 # A refused client is read for this long, so that the refusal is not lost in a reset of unread bytes.
 LINGER_SECONDS = 2.0
 # HTTP/2 by upgrade (h2c) is offered by some clients on every request, also with a body; a server that does not
@@ -100,6 +106,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._fed = 0
         self._early = bytearray()
         self._declined = False
+        # With pipelined requests, `cycle` is the last one read, and this the one being answered.
+        self._running: RequestResponseCycle | None = None
 
     # --- what the transport calls ---
 
@@ -116,6 +124,13 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             self._fed += len(data)
         self._feed(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.pipeline.clear()
+        running = self._running
+        if running is not None and not running.response_complete:
+            self._disconnect(running)
 
     def resume_writing(self) -> None:
         self._moved = self._now()
@@ -165,7 +180,11 @@ class GatewayProtocol(HttpToolsProtocol):
             self._offer_upgrade()
             if self._declined:
                 return
+        paused = self.flow.read_paused
         super().on_headers_complete()
+        if not paused and self.pipeline and len(self.pipeline) < MAX_PIPELINE:
+            # uvicorn stops reading at the first pipelined request, and does not see a client that goes then.
+            self.flow.resume_reading()
         self.phase = Phase.BODY
         self._fed = 0
         if self.scope["http_version"] == "1.0":
@@ -181,6 +200,10 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self.phase = Phase.IDLE
         self._fed = 0
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """Go on with the next pipelined request. uvicorn arms its keep-alive timer here; the sweep does that for us."""
@@ -268,8 +291,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((broken, _refusal(status)))
         elif phase is Phase.BODY and cycle is not None and not cycle.response_complete:
             started = cycle.response_started
-            cycle.disconnected = True
-            cycle.message_event.set()
+            self._disconnect(cycle)
             if started:
                 self.transport.close()
             else:
@@ -282,6 +304,15 @@ class GatewayProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._answer(status)
+
+    def _disconnect(self, cycle: RequestResponseCycle) -> None:
+        if not cycle.disconnected:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
+        tell = scope.pop(ON_DISCONNECT, None)
+        if tell is not None:
+            tell()
 
     def _answer(self, status: int) -> None:
         headers = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
@@ -345,7 +376,7 @@ CHECKS: dict[Phase, Callable[[GatewayProtocol, float], None]] = {
 }
 
 
-def _refusal(status: int) -> Any:
+def _refusal(status: int) -> ASGI3Application:
     """An application that answers `status`, for a broken request that was queued behind others."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

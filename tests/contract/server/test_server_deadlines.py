@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from gateway_serving import PATIENCE, SHORT, Client, Running, answer, echo, read_body, serving
 
+from emulator.gateway.protocol import ON_DISCONNECT
+
 
 def test_200_half_sent_heads_are_closed(run: Any) -> None:
     async def drip(client: Client) -> None:
@@ -270,6 +272,46 @@ def test_a_client_that_goes_disconnects_its_request(run: Any) -> None:
             await client.say(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             await client.close()
             await asyncio.wait_for(gone.wait(), PATIENCE)
+
+    run(main())
+
+
+@pytest.mark.parametrize("pipelined", [b"", b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"])
+def test_a_client_that_goes_is_told_without_being_waited_for(run: Any, pipelined: bytes) -> None:
+    started, gone = asyncio.Event(), asyncio.Event()
+    paths: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        paths.append(scope["path"])
+        scope[ON_DISCONNECT] = gone.set
+        started.set()
+        await gone.wait()
+        await answer(send, b"to nobody")
+
+    async def main() -> None:
+        async with serving(app) as running:
+            client = await running.connect()
+            await client.say(b"GET /one HTTP/1.1\r\nHost: a\r\n\r\n" + pipelined)
+            await started.wait()
+            await client.close()
+            await asyncio.wait_for(gone.wait(), PATIENCE)
+        assert paths == ["/one"]
+
+    run(main())
+
+
+def test_an_answered_request_is_not_told_of_the_end_of_its_connection(run: Any) -> None:
+    told: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope[ON_DISCONNECT] = lambda: told.append("gone")
+        await echo(scope, receive, send)
+
+    async def main() -> None:
+        async with serving(app) as running:
+            await running.get()
+            await running.connections(0)
+        assert told == []
 
     run(main())
 
