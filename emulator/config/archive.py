@@ -6,7 +6,7 @@ looked at once more, since a link made later can change where an earlier one lea
 
 from __future__ import annotations
 
-import lzma
+import gzip
 import os
 import posixpath
 import shutil
@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from emulator.model.errors import ConfigError
 from emulator.model.function import Place
@@ -35,7 +35,6 @@ _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
-    lzma.LZMAError,
     struct.error,
     EOFError,
     LookupError,
@@ -59,7 +58,7 @@ def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES) -> None:
         unpacking = _Unpacking(archive, Path(os.path.realpath(into)), allowed)
         if zipfile.is_zipfile(archive):
             _unzip(unpacking)
-        elif tarfile.is_tarfile(archive):
+        elif _is_tar(archive):
             _untar(unpacking)
         else:
             raise unpacking.refused("is neither a zip nor a tar archive")
@@ -76,7 +75,11 @@ def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES) -> None:
 
 
 def is_archive(path: Path) -> bool:
-    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+    """True for a zip and for a tar, gzipped or not; other compressions are not read."""
+    try:
+        return path.is_file() and (zipfile.is_zipfile(path) or _is_tar(path))
+    except OSError:
+        return False
 
 
 def stage(code: Path, into: Path, start_command: str = "") -> None:
@@ -177,6 +180,8 @@ def _unzip(unpacking: _Unpacking) -> None:
             if entry.is_dir():
                 unpacking.folder(target)
                 continue
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise unpacking.refused("uses a compression other than deflate")
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFLNK):
                 raise unpacking.refused(f"holds `{entry.filename[:80]}`, which is no file, folder or link")
             with source.open(entry) as stream:
@@ -186,25 +191,63 @@ def _unzip(unpacking: _Unpacking) -> None:
                     unpacking.file(stream, target, mode)
 
 
+class _Bounded:
+    """A stream that refuses large reads: tarfile reads a header as large as the archive says it is at once."""
+
+    def __init__(self, stream: IO[bytes], unpacking: _Unpacking) -> None:
+        self._stream = stream
+        self._unpacking = unpacking
+        self.seek = stream.seek
+        self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= CHUNK:
+            raise self._unpacking.refused(f"holds a header of more than {CHUNK} bytes")
+        return self._stream.read(size)
+
+
+def _open_tar(archive: Path) -> IO[bytes]:
+    with archive.open("rb") as stream:
+        gzipped = stream.read(2) == b"\x1f\x8b"
+    return cast(IO[bytes], gzip.open(archive)) if gzipped else archive.open("rb")
+
+
+def _is_tar(archive: Path) -> bool:
+    try:
+        with _open_tar(archive) as stream:
+            tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile):
+        return False
+    return True
+
+
 def _untar(unpacking: _Unpacking) -> None:
     """Not by `extractall(filter="data")`: older interpreters lack it, or have holes in it (CVE-2025-4517)."""
     copies: list[tuple[Path, Path]] = []
-    with tarfile.open(unpacking.archive) as source:
-        for member in source:
-            target = unpacking.target(member.name)
-            if member.isdir():
-                unpacking.folder(target)
-            elif member.issym():
-                unpacking.link(target, member.linkname)
-            elif member.islnk():
-                copies.append((unpacking.target(member.linkname), target))
-            elif member.isreg() and (stream := source.extractfile(member)) is not None:
-                if member.size > unpacking.left_bytes:
-                    raise unpacking.refused("grows too large when it is unpacked")
-                with stream:
-                    unpacking.file(stream, target, member.mode)
-            else:
-                raise unpacking.refused(f"holds `{member.name[:80]}`, which is no file, folder or link")
+    with _open_tar(unpacking.archive) as raw:
+        bounded = cast(IO[bytes], _Bounded(raw, unpacking))
+        with tarfile.open(fileobj=bounded, mode="r:") as source:
+            for member in source:
+                _member(unpacking, source, member, copies)
     for original, target in copies:  # hard links, as copies: an instance may write to one of them
         with original.open("rb") as stream:
             unpacking.file(stream, target, original.stat().st_mode)
+
+
+def _member(
+    unpacking: _Unpacking, source: tarfile.TarFile, member: tarfile.TarInfo, copies: list[tuple[Path, Path]]
+) -> None:
+    target = unpacking.target(member.name)
+    if member.isdir():
+        unpacking.folder(target)
+    elif member.issym():
+        unpacking.link(target, member.linkname)
+    elif member.islnk():
+        copies.append((unpacking.target(member.linkname), target))
+    elif member.isreg() and (stream := source.extractfile(member)) is not None:
+        if member.size > unpacking.left_bytes:
+            raise unpacking.refused("grows too large when it is unpacked")
+        with stream:
+            unpacking.file(stream, target, member.mode)
+    else:
+        raise unpacking.refused(f"holds `{member.name[:80]}`, which is no file, folder or link")
