@@ -156,6 +156,6 @@ class Table:
             return None
         name = re.escape(key)
         written = rf"""(?:"{name}"|'{name}'|{name})"""
-        pattern = re.compile(rf"^\s*(?:{written}\s*=|\[+(?:[^\]]*\.)?\s*{written}\s*\]+)", re.MULTILINE)
+        pattern = re.compile(rf"^[ \t]*(?:{written}\s*=|\[+(?:[^\]]*\.)?\s*{written}\s*\]+)", re.MULTILINE)
         found = pattern.search(self._text)
         return self._text.count("\n", 0, found.start()) + 1 if found else None
