@@ -53,9 +53,10 @@ class Interpreters:
     A look costs a few `stat` calls as long as no folder has changed; a new installation is seen at once.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self._home = Path(environ.get("HOME") or Path.home())
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        """`environ` tells PATH, HOME and where version managers are; by default it is our own."""
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self._home = Path(self.environ.get("HOME") or Path.home())
         self._asked: dict[tuple[str, int], Version] = {}
         self._seen: dict[str, tuple[tuple[tuple[str, int], ...], tuple[_Candidate, ...]]] = {}
 
