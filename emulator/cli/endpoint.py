@@ -6,9 +6,10 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from emulator.cli.served import Served
 
 ENDPOINT_FILE = "endpoint.json"
 # Nothing that a state folder holds belongs into a repository.
@@ -17,18 +18,19 @@ IGNORE = "# Made by fclocal\n*\n"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A running emulator. `started` tells its process from a later one that got the same pid."""
+    """A running emulator and its functions. `started` tells its process from a later one that got the same pid."""
 
     url: str
     port: int
     pid: int
     started: str
     token: str = ""
+    functions: tuple[Served, ...] = ()
 
 
 def process_started(pid: int) -> str:
     """When the process began, in a form that only compares; empty where there is no such process."""
-    if sys.platform.startswith("linux"):
+    if Path("/proc/self/stat").exists():
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -40,10 +42,10 @@ def process_started(pid: int) -> str:
     return done.stdout.strip()
 
 
-def this_endpoint(url: str, port: int, token: str = "") -> Endpoint:
+def this_endpoint(url: str, port: int, functions: tuple[Served, ...], token: str = "") -> Endpoint:
     """The endpoint of this process."""
     pid = os.getpid()
-    return Endpoint(url, port, pid, process_started(pid), token)
+    return Endpoint(url, port, pid, process_started(pid), token, functions)
 
 
 def prepare_state_dir(state_dir: Path) -> None:
@@ -75,12 +77,17 @@ def read_endpoint(state_dir: Path) -> Endpoint | None:
     """The running emulator, or None: no file, an unreadable one, or one that a dead process left."""
     try:
         data = json.loads((state_dir / ENDPOINT_FILE).read_text(encoding="utf-8"))
-        endpoint = Endpoint(
-            str(data["url"]), int(data["port"]), int(data["pid"]), str(data["started"]), str(data.get("token", ""))
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        functions = tuple(Served(**item) for item in data.pop("functions", ()))
+        endpoint = Endpoint(**data, functions=functions)
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
-    return endpoint if is_alive(endpoint) else None
+    return endpoint if _is_sound(endpoint) and is_alive(endpoint) else None
+
+
+def _is_sound(endpoint: Endpoint) -> bool:
+    """False for a file that somebody wrote by hand."""
+    texts = (endpoint.url, endpoint.started, endpoint.token, *(f.name for f in endpoint.functions))
+    return all(type(n) is int for n in (endpoint.pid, endpoint.port)) and all(isinstance(t, str) for t in texts)
 
 
 def is_alive(endpoint: Endpoint) -> bool:

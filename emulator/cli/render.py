@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from emulator.cli.terminal import Paint, cell_width, cut, pad
+from emulator.instance.exchange import suffix
 from emulator.model.events import (
     Event,
     HookEnded,
@@ -21,7 +22,7 @@ from emulator.model.events import (
     Span,
     TaskMoved,
 )
-from emulator.model.invocation import Report
+from emulator.model.invocation import FunctionError, Report
 
 # A program that prints FC's markers itself (runtime-contract.md §6.1): ours stand already, so its own are left out.
 MARKER = re.compile(r"FC (?:Invoke|Initialize|PreStop|PreFreeze) (?:Start|End) RequestId: (\S+?)(?:,.*)?\r?\Z")
@@ -63,12 +64,6 @@ class LogRenderer:
             lines += self._writers[type(event)](event)
         return "\n".join([*lines, ""]) if lines else ""
 
-    def dropped(self, count: int) -> str:
-        """Tells that `count` events were lost because this terminal was too slow."""
-        return self._paint(
-            "yellow", f"fclocal: {count} events are not shown: they came faster than they could be printed\n"
-        )
-
     def _line(self, function: str, text: str) -> str:
         prefix = self._prefixes.get(function)
         return f"{prefix}{text}" if prefix else text
@@ -83,7 +78,7 @@ class LogRenderer:
 
     def _ended(self, event: InvocationEnded) -> list[str]:
         style = "red" if event.error else "dim"
-        end = self._paint(style, f"FC Invoke End RequestId: {event.request_id}{end_suffix(event.detail)}")
+        end = self._paint(style, f"FC Invoke End RequestId: {event.request_id}{_suffix(event)}")
         summary = self._paint("dim", summary_line(event))
         return [self._line(event.function, end), "", self._line(event.function, summary)]
 
@@ -96,7 +91,7 @@ class LogRenderer:
         return [self._line(event.function, self._paint("dim", text))]
 
     def _hook_ended(self, event: HookEnded) -> list[str]:
-        text = f"FC {event.hook} End RequestId: {event.request_id}{end_suffix(event.detail)}"
+        text = f"FC {event.hook} End RequestId: {event.request_id}{suffix(None, event.detail)}"
         return [self._line(event.function, self._paint("red" if event.detail else "dim", text))]
 
     def _log(self, event: LogLine) -> list[str]:
@@ -131,11 +126,8 @@ def _repeats_marker(event: LogLine) -> bool:
     return found is not None and event.request_id in ("", found[1])
 
 
-def end_suffix(detail: str) -> str:
-    """What FC appends to an End line: `, Error: Unhandled function error` (runtime-contract.md §6.1)."""
-    if not detail:
-        return ""
-    return f", {detail}" if detail.startswith("Error:") else f", Error: {detail}"
+def _suffix(event: InvocationEnded) -> str:
+    return suffix(FunctionError(event.error) if event.error else None, event.detail)
 
 
 def summary_line(event: InvocationEnded) -> str:

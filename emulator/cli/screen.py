@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from emulator.cli.terminal import Paint, columns, cut
 from emulator.cli.version import emulator_version
 from emulator.model.function import Function, Problem, Project
-from emulator.model.view import FunctionView
 from emulator.sandbox.base import Finding
 
 SCREEN_LINES = 12
@@ -16,24 +16,33 @@ SCREEN_LINES = 12
 OTHER_LINES = 4
 
 
-def first_screen(url: str, project: Project, views: Sequence[FunctionView], paint: Paint, width: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One function as the screen has it. `walls` names the rung it runs in, or says why it does not run."""
+
+    function: Function
+    url: str
+    walls: str
+
+
+def first_screen(url: str, project: Project, functions: Sequence[Shown], paint: Paint, width: int) -> list[str]:
     """URL, trigger, runtime, limits and walls of each function; what does not fit is summed up."""
     where = f"  {project.file.name}" if project.file else ""
     title = f"{paint('bold', 'fclocal')} {emulator_version()}  {paint('green', url)}{paint('dim', where)}"
-    return [title, "", *_functions(views, width), "", paint("dim", _help(views))]
+    return [title, "", *_functions(functions, width), "", paint("dim", _help(functions))]
 
 
-def _functions(views: Sequence[FunctionView], width: int) -> list[str]:
+def _functions(functions: Sequence[Shown], width: int) -> list[str]:
     room = SCREEN_LINES - OTHER_LINES
-    shown = views if len(views) <= room else views[: room - 1]
-    lines = [cut("  " + line, width) for line in columns([_row(view) for view in shown])]
-    rest = views[len(shown) :]
+    first = functions if len(functions) <= room else functions[: room - 1]
+    lines = [cut("  " + line, width) for line in columns([_row(each) for each in first])]
+    rest = functions[len(first) :]
     return [*lines, cut(f"  … and {len(rest)} more: {_sum_up(rest)}", width)] if rest else lines
 
 
-def _row(view: FunctionView) -> tuple[str, ...]:
-    function = view.function
-    return (str(function.name), triggers(function), view.url, function.runtime, limits(function), view.walls)
+def _row(each: Shown) -> tuple[str, ...]:
+    function = each.function
+    return (str(function.name), triggers(function), each.url, function.runtime, limits(function), each.walls)
 
 
 def triggers(function: Function) -> str:
@@ -49,13 +58,13 @@ def limits(function: Function) -> str:
     return " ".join(parts)
 
 
-def _sum_up(views: Sequence[FunctionView]) -> str:
-    counts = Counter(triggers(view.function) for view in views)
+def _sum_up(functions: Sequence[Shown]) -> str:
+    counts = Counter(triggers(each.function) for each in functions)
     return ", ".join(f"{count} {kind}" for kind, count in counts.most_common(6))
 
 
-def _help(views: Sequence[FunctionView]) -> str:
-    name = str(views[0].function.name) if views else "FUNCTION"
+def _help(functions: Sequence[Shown]) -> str:
+    name = str(functions[0].function.name) if functions else "FUNCTION"
     quoted = f"'{name}'" if "$" in name else name
     return f"Ctrl-C stops. In another terminal: fclocal invoke {quoted} -e '{{}}'"
 

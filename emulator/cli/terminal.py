@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -112,9 +113,15 @@ class Terminal:
         self.write(line + "\n")
 
     def write_err(self, text: str) -> None:
-        self._err.write(text)
-        self._err.flush()
+        """Words for the person; that nobody hears them any more is no failure."""
+        with contextlib.suppress(OSError):
+            self._err.write(text)
+            self._err.flush()
 
     def tell(self, line: str = "") -> None:
         """One line for the person, on stderr, where it can not mix with results."""
         self.write_err(line + "\n")
+
+    def tell_bytes(self, line: bytes) -> None:
+        """A line of a program's output, for the person."""
+        self.tell(line.decode("utf-8", "replace"))

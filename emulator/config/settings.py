@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from emulator.config.checks import nearest
 from emulator.config.settings_file import SETTINGS_FILE, Entry, read_settings_file
 from emulator.config.settings_values import Kind, read_value
 from emulator.model.errors import ConfigError
@@ -150,8 +150,8 @@ def load_settings(root: Path, flags: Mapping[str, object], env: Mapping[str, str
     """
     entries = read_settings_file(root / SETTINGS_FILE)
     functions = entries.pop("functions", None)
-    values = {**_from_file(root, entries), **_from_env(env)}
-    values.update({name: value for name, value in flags.items() if value is not None})
+    given = {name: value for name, value in flags.items() if value is not None}
+    values = _merged(_from_file(root, entries), _from_env(env), given)
     if functions is not None:
         values["functions"] = _function_sections(functions)
     settings = Settings(**values)
@@ -165,17 +165,26 @@ def apply_to_project(settings: Settings, project: Project) -> Project:
         if name not in names:
             raise ConfigError(
                 f"`functions` names {name!r}, which the project does not have",
-                nearest(name, names) or "remove it",
+                did_you_mean(name, names) or "remove it",
                 Place(SETTINGS_FILE),
             )
     changed = (replace(f, environment={**f.environment, **settings.environment_of(f.name)}) for f in project.functions)
     return replace(project, functions=tuple(changed))
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """`did you mean …?` for the closest of `words`, or nothing."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.7)
-    return f"did you mean {found[0]}?" if found else ""
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`did you mean …?` for the one of `words` that is near, or nothing."""
+    found = nearest(word, dict.fromkeys(words))
+    return f"did you mean {found}?" if found else ""
+
+
+def _merged(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Later sources win; variables of all sources come together."""
+    values: dict[str, Any] = {}
+    for source in sources:
+        for name, value in source.items():
+            values[name] = {**values.get(name, {}), **value} if OPTIONS[name].kind is Kind.VARIABLES else value
+    return values
 
 
 def _from_file(root: Path, entries: Mapping[str, Entry]) -> dict[str, Any]:
@@ -183,7 +192,7 @@ def _from_file(root: Path, entries: Mapping[str, Entry]) -> dict[str, Any]:
     for key, entry in entries.items():
         name = key.replace("-", "_")
         if name not in OPTIONS:
-            step = nearest(name, [*OPTIONS, "functions"]) or "docs/options.md lists all options"
+            step = did_you_mean(name, [*OPTIONS, "functions"]) or "docs/options.md lists all options"
             raise ConfigError(f"unknown option {key!r}", step, entry.place)
         option = OPTIONS[name]
         raw = entry.texts() if option.kind is Kind.VARIABLES else entry.value
@@ -199,7 +208,7 @@ def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
         found = by_variable.get(variable)
         if found is not None:
             values[found.name] = _from_here(found.read(env[variable], Place(variable)))
-        elif step := nearest(variable.removeprefix(ENV_PREFIX), [o.name.upper() for o in OPTIONS.values()]):
+        elif step := did_you_mean(variable.removeprefix(ENV_PREFIX), [o.name.upper() for o in OPTIONS.values()]):
             # A variable that resembles none of ours belongs to somebody else, such as a CI job.
             raise ConfigError("unknown option", step, Place(variable))
     return values
@@ -214,7 +223,7 @@ def _function_sections(entry: Entry) -> Mapping[str, Mapping[str, str]]:
     for name, section in entry.items():
         for key, value in section.items():
             if key != "environment":
-                step = nearest(key, ["environment"]) or "a function's section may hold `environment`"
+                step = did_you_mean(key, ["environment"]) or "a function's section may hold `environment`"
                 raise ConfigError(f"unknown key {key!r} of function {name!r}", step, value.place)
             sections[name] = read_value(Kind.VARIABLES, value.texts(), value.place, key)
     return MappingProxyType(sections)

@@ -20,8 +20,9 @@ Every option can be given three ways. The first that is there wins: the flag, th
 
 TAIL = """
 A switch is `true` or `false`; its flag also has a `--no-` form. `--environment` takes `NAME=VALUE` and may be
-repeated, `FCLOCAL_ENVIRONMENT` takes a JSON object. A relative path in `.fclocal.yaml` starts at its folder. An
-unknown key is an error that names the line; so is an `FCLOCAL_*` variable that is one slip away from a right one.
+repeated, `FCLOCAL_ENVIRONMENT` takes a JSON object; variables of all three come together. A relative path in
+`.fclocal.yaml` starts at its folder. An unknown key is an error that names the line; so is an `FCLOCAL_*` variable
+that is one slip away from a right one.
 
 `.fclocal.yaml` may also add variables to single functions, which win over those for all:
 

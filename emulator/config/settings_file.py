@@ -6,93 +6,57 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from emulator.config.tree import Map, Node, Scalar, plain
+from emulator.config.yaml_guard import MAX_BYTES, load_file
 from emulator.model.errors import ConfigError
 from emulator.model.function import Place
 
 SETTINGS_FILE = ".fclocal.yaml"
-MAX_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value and where it was written."""
+    """A value and the place of its key."""
 
-    node: yaml.Node
+    node: Node
     place: Place
 
     @property
     def value(self) -> object:
-        """The value as safe YAML gives it: text, number, switch, list, map or nothing."""
-        loader = yaml.SafeLoader("")
-        try:
-            return loader.construct_document(self.node)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"can not be read: {_reason(error)}", "mend this line", self.place) from None
-        finally:
-            loader.dispose()
+        """The value as YAML gives it: text, number, switch, list, map or nothing."""
+        return plain(self.node)
 
     def texts(self) -> object:
-        """A map with its scalars as they were written, so that `010` and `on` stay what they are; else the value."""
-        if not isinstance(self.node, yaml.MappingNode):
+        """A map with its scalars as they were written, so that `010` and `1.10` stay what they are; else the value."""
+        if not isinstance(self.node, Map):
             return self.value
-        return {name: entry.node.value if entry.is_text else entry.value for name, entry in self.items()}
-
-    @property
-    def is_text(self) -> bool:
-        return isinstance(self.node, yaml.ScalarNode) and self.node.tag != "tag:yaml.org,2002:null"
+        return {key: _written(child) for key, child in self.node.entries.items()}
 
     def items(self) -> Iterator[tuple[str, Entry]]:
         """The keys of a map with their values; an error if this is none."""
-        if not isinstance(self.node, yaml.MappingNode):
+        if not isinstance(self.node, Map):
             raise ConfigError("a map is expected here", "write `key: value`, one a line", self.place)
-        seen = set()
-        for key, value in self.node.value:
-            name, place = str(key.value), Place(self.place.file, key.start_mark.line + 1)
-            if name in seen:
-                raise ConfigError(f"{name!r} is written twice", "keep one of them", place)
-            seen.add(name)
-            yield name, Entry(value, place)
+        for key, child in self.node.entries.items():
+            yield key, Entry(child, self.node.at(key))
 
 
 def read_settings_file(path: Path) -> dict[str, Entry]:
     """The top-level keys of the file; an absent or empty file has none. Raises `ConfigError`."""
-    node = _compose(path)
-    return dict(Entry(node, Place(path.name)).items()) if node is not None else {}
+    if not path.exists() or _is_blank(path):
+        return {}
+    node = load_file(path, path.name)
+    return dict(Entry(node, node.place).items())
 
 
-def _compose(path: Path) -> yaml.Node | None:
+def _is_blank(path: Path) -> bool:
+    """True for a file of nothing but comments, which is no document to YAML."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConfigError(f"can not be read: {error.strerror}", "mend or remove it", Place(path.name)) from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"is larger than {MAX_BYTES // 1024} KB", "keep options only in it", Place(path.name))
-    try:
-        text = data.decode()
-        _refuse_aliases(text, path.name)
-        return yaml.compose(text, Loader=yaml.SafeLoader)
-    except UnicodeDecodeError:
-        raise ConfigError("is not UTF-8", "save it as UTF-8", Place(path.name)) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else None
-        raise ConfigError(f"is not YAML: {_reason(error)}", "mend this line", Place(path.name, line)) from None
-    except RecursionError:
-        raise ConfigError("is nested too deeply", "keep options only in it", Place(path.name)) from None
+        with path.open("rb") as stream:
+            lines = stream.read(MAX_BYTES).splitlines()
+    except OSError:
+        return False
+    return all(not line.strip() or line.lstrip().startswith(b"#") for line in lines)
 
 
-def _refuse_aliases(text: str, name: str) -> None:
-    """Options need no aliases, and merged aliases can grow without bound."""
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1 if event.start_mark else None
-            raise ConfigError("aliases are not read here", "write the value out", Place(name, line))
-
-
-def _reason(error: yaml.YAMLError) -> str:
-    return str(getattr(error, "problem", None) or error)
+def _written(node: Node) -> object:
+    return node.text if isinstance(node, Scalar) and node.value is not None else plain(node)

@@ -150,13 +150,17 @@ HTTP_METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger; `config` is the API's triggerConfig as an object (`authConfig` parsed, if it was a string)."""
+    """A trigger; `config` is the API's triggerConfig as an object (`authConfig` parsed, if it was a string).
+
+    `source_arn` names what causes it (`acs:oss:<region>:<account>:<bucket>`), where that was declared.
+    """
 
     name: str
     type: TriggerType
     config: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     qualifier: str = LATEST
     place: Place | None = None
+    source_arn: str = ""
 
     @property
     def methods(self) -> tuple[str, ...]:

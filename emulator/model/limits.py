@@ -63,3 +63,17 @@ ASYNC_RETRY_SECONDS = 1.0
 ASYNC_MAX_DELAY_SECONDS = 3600
 # Task records are kept for 7 days by FC; in memory, this many per emulator.
 ASYNC_KEPT_TASKS = 10_000
+
+# Project files (platform.md §1.7 and §3.2, runtime-contract.md §1.3, §1.7, §7.1, §8)
+FUNCTION_NAME_LENGTH = 128
+DISK_SIZES_MB = (512, 10240)
+MAX_GPU_DISK_MB = 204_800
+GPU_MEMORY_STEP_MB = 1024
+NAS_TARGETS = ("/home", "/mnt", "/tmp", "/data")  # noqa: S108 - paths inside of an instance
+OSS_TARGETS = ("/home", "/mnt", "/data")
+MAX_USER_ID = 65534
+MAX_ASYNC_RETRIES = 8
+MAX_ASYNC_AGE_SECONDS = 604_800
+MEMORY_GB_PER_CPU = (1.0, 4.0)
+# Which cpu FC gives where only memorySize is set is not documented: the share of its own default, 0.35 of 512 MB
+CPU_PER_GB = 0.7

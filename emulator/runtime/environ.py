@@ -12,8 +12,9 @@ from emulator.runtime.spec import RuntimeSpec
 CODE_PATH = "/code/"
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 LIBRARY_PATH = ("/code", "/code/lib", "/usr/local/lib", "/opt/lib")
-# FC names no HOME; /tmp is the one folder that every user id may write to (§7.1).
-HOME = "/tmp"  # noqa: S108 - a path inside the walls
+# Both as printed by `env` in real instances. A user id other than root's may write to /tmp only (§7.1).
+ROOT_HOME = "/root"
+OTHER_HOME = "/tmp"  # noqa: S108 - a path inside the walls
 LANG = "C.UTF-8"
 # Process walls pass a listening socket (docs/bootstrap-protocol.md).
 BOOTSTRAP_ENDPOINT = "fd:3"
@@ -28,7 +29,7 @@ class Surroundings:
     """What an instance's environment needs beside its revision.
 
     `extra` is added to every function. `port` is where a program listens. `tools` is a folder, as seen inside,
-    with the interpreters of FC's image ("" for none).
+    with the interpreters of FC's image ("" for none). `own_root` is false where /root is the host's.
     """
 
     account: Account
@@ -36,12 +37,14 @@ class Surroundings:
     extra: Mapping[str, str]
     port: int = 0
     tools: str = ""
+    own_root: bool = True
 
 
 def environment(revision: Revision, spec: RuntimeSpec, around: Surroundings) -> dict[str, str]:
     """Everything, in the order system, runtime, user: the user's values win, but for reserved names."""
     function = revision.function
-    env = {"HOME": HOME, "LANG": LANG, "TZ": "UTC", **_search_paths(spec), **spec.env}
+    home = ROOT_HOME if function.user_id == 0 and around.own_root else OTHER_HOME
+    env = {"HOME": home, "LANG": LANG, "TZ": "UTC", **_search_paths(spec), **spec.env}
     env.update(_system(revision, spec, around))
     env.update(_credentials(function, around.account))
     refused = set(reserved(function, around.extra))

@@ -53,9 +53,10 @@ class Interpreters:
     A look costs a few `stat` calls as long as no folder has changed; a new installation is seen at once.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self._home = Path(environ.get("HOME") or Path.home())
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        """`environ` tells PATH, HOME and where version managers are; by default it is our own."""
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self._home = Path(self.environ.get("HOME") or Path.home())
         self._asked: dict[tuple[str, int], Version] = {}
         self._seen: dict[str, tuple[tuple[tuple[str, int], ...], tuple[_Candidate, ...]]] = {}
 
@@ -68,7 +69,7 @@ class Interpreters:
         if found is None:
             wanted = f"{command}{version}" if command == "python" else f"{command} {version}".rstrip()
             raise UserError(
-                f"{wanted} is needed, and no {command} of a near version is installed", self._lift(command, version)
+                f"{wanted} is needed, and no {command} of a near version is installed", self.lift(command, version)
             )
         return found
 
@@ -88,7 +89,7 @@ class Interpreters:
         space = "" if command == "python" else " "
         return f"{command}{space}{version} was asked for, {used.version} is used ({used.path}); {advice}"
 
-    def _lift(self, command: str, version: str) -> str:
+    def lift(self, command: str, version: str) -> str:
         advice = language(command).advice
         return advice.format(version=version) if version else advice.replace("{version}", "VERSION")
 

@@ -155,6 +155,7 @@ class Table:
         if not key:
             return None
         name = re.escape(key)
-        pattern = re.compile(rf"""^\s*(?:["']?{name}["']?\s*[.=]|\[+[^\]]*["']?{name}["']?\s*\]+)""", re.MULTILINE)
+        written = rf"""(?:"{name}"|'{name}'|{name})"""
+        pattern = re.compile(rf"^[ \t]*(?:{written}\s*=|\[+(?:[^\]]*\.)?\s*{written}\s*\]+)", re.MULTILINE)
         found = pattern.search(self._text)
         return self._text.count("\n", 0, found.start()) + 1 if found else None

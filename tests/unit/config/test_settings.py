@@ -116,9 +116,9 @@ def test_environment_variable_takes_json(tmp_path: Path) -> None:
         ("functions:\n  f: 3\n", 2, "a map is expected"),
         ("functions: [f]\n", 1, "a map is expected"),
         ("port: 1\nport: 2\n", 2, "written twice"),
-        ("port: [1\n", 2, "is not YAML"),
-        ("host: !!python/object:os.system x\n", 1, "can not be read"),
-        ("a: &a [1]\nb: *a\n", 2, "aliases"),
+        ("port: [1\n", 2, "is not valid YAML"),
+        ("host: !!python/object:os.system x\n", 1, "is not allowed"),
+        ("port: &a [1]\n", 1, "give a whole number"),
         ("account_id: \n", 1, "give a text"),
     ],
 )
@@ -139,7 +139,7 @@ def test_an_empty_file_is_fine(tmp_path: Path) -> None:
     assert load_settings(tmp_path, {}, {}).port == 7788
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe", b"a: " + b"[" * 5000, b"#" * 300_000, b"a: 'x\n"])
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"a: " + b"[" * 5000, b"port: 1 #" + b"#" * 2_000_000, b"a: 'x\n"])
 def test_hostile_files_end_in_one_error(tmp_path: Path, data: bytes) -> None:
     (tmp_path / ".fclocal.yaml").write_bytes(data)
     assert failure(tmp_path).startswith(".fclocal.yaml")
@@ -147,7 +147,7 @@ def test_hostile_files_end_in_one_error(tmp_path: Path, data: bytes) -> None:
 
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
     (tmp_path / ".fclocal.yaml").mkdir()
-    assert "can not be read" in failure(tmp_path)
+    assert "this is a folder" in failure(tmp_path)
 
 
 def test_wrong_variable_value_names_the_variable(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""What a command works with: where it runs, its terminal, and the settings and project that are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator.cli.options import Selection, take_flags, take_selection
+from emulator.cli.project import open_project, project_root
+from emulator.cli.terminal import Terminal
+from emulator.config.settings import Settings, load_settings
+from emulator.model.function import Project
+from emulator.runtime.spec import Catalog, builtin_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The settings and the project of one command, and the terminal it speaks through."""
+
+    terminal: Terminal
+    settings: Settings
+    env: Mapping[str, str]
+    root: Path
+    selection: Selection
+
+    def catalog(self) -> Catalog:
+        """Every runtime there is, with those of `runtimes_dir`."""
+        extra = self.settings.runtimes_dir
+        return Catalog.load([builtin_dir(), *([extra] if extra else [])])
+
+    def project(self) -> Project:
+        """Read the project; raises `ConfigError` where there is none, or where it can not be used."""
+        extra = self.catalog().specs if self.settings.runtimes_dir else ()
+        return open_project(self.selection, self.env, self.settings.state_dir, tuple(extra))
+
+
+def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:
+    """Find settings by the options in `values`, and follow the colour that they choose."""
+    session = ctx.find_object(Session)
+    assert session is not None  # noqa: S101 - main() always gives one
+    flags = take_flags(values)
+    selection = take_selection(values)
+    root = project_root(selection)
+    settings = load_settings(root, flags, session.env)
+    session.terminal.use_color(settings.color)
+    session.state_dir = settings.state_dir
+    return Workplace(session.terminal, settings, session.env, root, selection)
+
+
+@dataclass(slots=True)
+class Session:
+    """One run of the command line. `state_dir` is where a crash file goes, once it is known."""
+
+    terminal: Terminal
+    env: Mapping[str, str]
+    state_dir: Path

@@ -1,0 +1,55 @@
+"""The one place where the commands meet the emulator itself; it is loaded when a command needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from emulator.config.settings import Settings
+from emulator.journal.journal import Journal
+from emulator.model.function import Project
+from emulator.sandbox.base import Finding, Walls
+
+
+class RunningEmulator(Protocol):
+    """What the commands use of `Emulator` (app.py); tests have one without walls.
+
+    Leaving the context finishes what runs, with PreStop hooks; after `kill` it is left at once.
+    """
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def project(self) -> Project: ...
+
+    @property
+    def walls(self) -> Walls: ...
+
+    @property
+    def findings(self) -> Sequence[Finding]: ...
+
+    @property
+    def refused(self) -> Mapping[str, str]: ...
+
+    async def kill(self) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_emulator(settings: Settings, project: Project) -> RunningEmulator:
+    """An emulator that is not started yet."""
+    from emulator.app import Emulator
+
+    return Emulator(settings, project)

@@ -1,0 +1,137 @@
+"""The command line: finds the command, and turns every failure into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from emulator.cli.completion import COMPLETE_VARIABLE, PROGRAM
+from emulator.cli.context import Session
+from emulator.cli.endpoint import prepare_state_dir
+from emulator.cli.terminal import Terminal
+from emulator.cli.version import emulator_version
+from emulator.model.errors import FCError, UserError
+
+OK = 0
+FUNCTION_FAILED = 1
+USAGE = 2
+CRASHED = 70
+INTERRUPTED = 130
+
+# Command and the module that holds it; a module is loaded when its command is used.
+COMMANDS = {
+    "start": "start",
+    "invoke": "invoke",
+    "event": "event",
+    "build": "build",
+    "doctor": "doctor",
+    "stop": "stop",
+    "completion": "completion",
+}
+
+
+class Commands(click.Group):
+    """The commands, loaded one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        found = import_module(f"emulator.cli.{module}").command
+        assert isinstance(found, click.Command)  # noqa: S101
+        return found
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"{PROGRAM} {emulator_version()}")
+        ctx.exit()
+
+
+cli = Commands(
+    PROGRAM,
+    help="Run Alibaba Cloud Function Compute functions on this machine, as FC would.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_print_version,
+            help="Show the version and exit.",
+        )
+    ],
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of `fclocal`; ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A function may print what the terminal's encoding has no character for.
+            stream.reconfigure(errors="backslashreplace")
+    code = run_command(sys.argv[1:] if argv is None else argv, sys.stdout, sys.stderr)
+    sys.exit(code)
+
+
+def run_command(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+    """Run one command line; returns its exit code."""
+    session = Session(Terminal(out, err, os.environ), dict(os.environ), Path.cwd() / ".fclocal")
+    try:
+        result = cli.main(
+            [*argv], prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, standalone_mode=False, obj=session
+        )
+        return result if isinstance(result, int) else OK
+    except click.ClickException as error:
+        error.show(err)
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _reader_left(out)
+    except (UserError, FCError) as error:
+        session.terminal.tell(f"{session.terminal.paint_err('red', 'error:')} {error}")
+        return USAGE
+    except Exception:
+        return _crashed(session, argv)
+
+
+def _reader_left(out: TextIO) -> int:
+    """Who read our output is gone, as in `fclocal event list | head -1`; Python must not complain at exit."""
+    if out is sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _crashed(session: Session, argv: Sequence[str]) -> int:
+    """Keep the traceback in a file; the arguments stay out of it, since an event may hold secrets."""
+    command = next((word for word in argv if word in COMMANDS), "")
+    report = (
+        f"fclocal {emulator_version()}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"command: {command}\n\n{traceback.format_exc()}"
+    )
+    file = session.state_dir / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    tell = session.terminal.tell
+    try:
+        prepare_state_dir(session.state_dir)
+        file.write_text(report, encoding="utf-8", errors="backslashreplace")
+        tell("Sorry, this is a fault of fclocal, not of your project.")
+        tell(f"  → what happened is kept in {file}; please report it with this file")
+    except OSError:
+        tell(f"Sorry, this is a fault of fclocal, not of your project. Please report it with these lines:\n\n{report}")
+    return CRASHED

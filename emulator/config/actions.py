@@ -1,0 +1,63 @@
+"""`actions: pre-deploy` as build steps, which are not run unless asked (platform.md §3.1)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from emulator.config.paths import OutsideProject, inside
+from emulator.config.section import Section
+from emulator.config.tree import Map, Scalar
+from emulator.model.function import BuildStep
+
+_REGEX = re.compile(r"""\$\{\s*regex\(\s*['"]?(?P<pattern>[^'"]{1,200})['"]?\s*\)\s*\}\Z""")
+# What `s deploy` and `s local` would run before the function is there
+COMMANDS = ("deploy", "local")
+
+
+def build_steps(section: Section, root: Path) -> tuple[BuildStep, ...]:
+    """The `run` steps of every `pre-…` group that stands before a deployment or a local run."""
+    actions = section.map.get("actions")
+    if not isinstance(actions, Map):
+        return ()
+    group = Section(actions, section.report, "actions")
+    found: list[BuildStep] = []
+    for key in actions.entries:
+        if key.startswith("pre-") and _applies(key.removeprefix("pre-")):
+            for entry in group.sections(key):
+                step = _step(entry, root)
+                if step is not None and step not in found:
+                    found.append(step)
+    return tuple(found)
+
+
+def _applies(command: str) -> bool:
+    match = _REGEX.match(command)
+    if match is None:
+        return command in COMMANDS
+    try:
+        pattern = re.compile(match["pattern"])
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return any(pattern.search(word) for word in COMMANDS)
+
+
+def _step(entry: Section, root: Path) -> BuildStep | None:
+    run = entry.text("run").strip()
+    if not run:
+        kind = next((key for key in ("component", "plugin") if entry.has(key)), "")
+        if kind:
+            entry.warn(kind, f"pre-deploy step `{kind}: {entry.text(kind)}` is not emulated")
+        return None
+    try:
+        path = inside(root, entry.text("path") or ".")
+    except OutsideProject:
+        entry.warn("path", f"pre-deploy step `{run[:80]}` runs outside of the project's folder; it is left out")
+        return None
+    return BuildStep(run, path, _may_fail(entry), entry.at("run"))
+
+
+def _may_fail(entry: Section) -> bool:
+    """`allow_failure: true`, or the form with exit codes and commands, which is taken as true."""
+    node = entry.map.get("allow_failure")
+    return isinstance(node, Map) or (isinstance(node, Scalar) and node.text.lower() == "true")

@@ -1,0 +1,226 @@
+"""Props of component fc3 as a `Function` (platform.md §3.2). FC 2 and Fun are brought to this shape first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from emulator.config import bounds, parts
+from emulator.config.layers import resolve_layer
+from emulator.config.paths import OutsideProject, is_inside, real
+from emulator.config.section import Section
+from emulator.config.tree import Scalar
+from emulator.config.triggers import triggers
+from emulator.model import limits
+from emulator.model.function import Api, BuildStep, Function, FunctionName, Isolation, Layer
+
+DEFAULT_REGION = "cn-hangzhou"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What differs between the generations where a key is absent."""
+
+    memory_mb: int = 512
+    timeout: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a function is read with: the project's folder, where its layers are, and further runtime ids."""
+
+    root: Path
+    state_dir: Path
+    extra_runtimes: Collection[str] = ()
+
+
+def build_function(
+    section: Section,
+    context: Context,
+    *,
+    api: Api = Api.FC3,
+    service: str = "",
+    defaults: Defaults | None = None,
+    build: tuple[BuildStep, ...] = (),
+) -> Function | None:
+    """The function, or None where it can not be run; the reason is then a problem."""
+    defaults = defaults or Defaults()
+    name = section.text("functionName").strip()
+    runtime = _runtime(section, context)
+    why = bounds.name_problem(name) or ("" if runtime else "its runtime can not be run")
+    if why:
+        section.report.warn(f"{why}; this function is left out", section.at("functionName"))
+        return None
+    if service and bounds.name_problem(service):
+        section.report.warn(
+            f"`{service[:80]}` can not be a service's name; this function is left out", section.map.place
+        )
+        return None
+    bounds.check_name(section, "functionName", name)
+    memory = bounds.memory_mb(section, defaults.memory_mb)
+    gpu = parts.gpu(section)
+    function = Function(
+        name=FunctionName(name, service),
+        runtime=runtime,
+        api=api,
+        handler=section.text("handler"),
+        description=section.text("description"),
+        region=section.text("region") or DEFAULT_REGION,
+        code=code_path(section, "code", context.root),
+        memory_mb=memory,
+        cpu=bounds.cpu(section, memory, checked=gpu is None),
+        disk_mb=bounds.disk_mb(section, gpu is not None),
+        timeout=bounds.within(section, "timeout", 1, limits.MAX_TIMEOUT_SECONDS, defaults.timeout),
+        environment=_environment(section, api),
+        layers=_layers(section, context),
+        gpu=gpu,
+        mounts=parts.mounts(section, name),
+        triggers=triggers(section),
+        session=parts.session(section),
+        isolation=parts.isolation(section),
+        async_policy=parts.async_policy(section),
+        log_project=_log(section, "project"),
+        log_store=_log(section, "logstore"),
+        role=section.text("role"),
+        build=build,
+        place=section.at("functionName"),
+    )
+    function = _with_hooks(function, section, api)
+    function = _with_scaling(function, section)
+    function = _with_identity(function, section)
+    return _with_program(function, section)
+
+
+def _runtime(section: Section, context: Context) -> str:
+    wanted = section.text("runtime").strip()
+    if not wanted and section.has("customContainerConfig"):
+        return "custom-container"
+    if not wanted:
+        section.warn("runtime", f"the function names no `runtime`; FC has {', '.join(bounds.RUNTIMES)}")
+        return ""
+    found = bounds.known_runtime(wanted, context.extra_runtimes)
+    if found != wanted:
+        choice = f"`{found}` is used" if found else f"FC has {', '.join(bounds.RUNTIMES)}"
+        section.warn("runtime", f"runtime '{wanted}' is not supported; {choice}")
+    return found
+
+
+def code_path(section: Section, key: str, root: Path) -> Path | None:
+    """The real path of the code. Outside of the project's folder it must exist (`code: ../dist`)."""
+    group = section.section(key) if not isinstance(section.map.get(key), Scalar) else None
+    text = section.text(key) if group is None else group.text("src")
+    if text.startswith("oss://") or (group is not None and not text and group.has("ossObjectName")):
+        section.warn(key, "code in OSS is not fetched; name a local folder or archive")
+        return None
+    if not text:
+        return None
+    try:
+        path = real(root, text)
+    except OutsideProject:
+        section.warn(key, f"{section.name(key)} is no path")
+        return None
+    if not is_inside(root, path) and not path.exists():
+        section.warn(key, f"{section.name(key)} is `{text}`, which lies outside of the project and does not exist")
+        return None
+    return path
+
+
+def _environment(section: Section, api: Api) -> MappingProxyType[str, str]:
+    group = section.section("environmentVariables")
+    pairs: list[tuple[str, str]] = []
+    for key, node in group.map.entries.items():
+        if isinstance(node, Scalar):
+            if node.value is not None:  # a null value is no variable (platform.md §3.1.1)
+                pairs.append((key, node.text))
+        else:
+            group.warn(key, f"environment variable `{key}` must be text; it is not set")
+    return MappingProxyType(bounds.environment(group, pairs, api is Api.FC2))
+
+
+def _layers(section: Section, context: Context) -> tuple[Layer, ...]:
+    arns = section.texts("layers")
+    if len(arns) > limits.MAX_LAYERS:
+        section.warn("layers", f"there are {len(arns)} layers, but FC takes {limits.MAX_LAYERS}; the rest is left out")
+    layers = tuple(resolve_layer(arn, context.state_dir) for arn in arns[: limits.MAX_LAYERS])
+    for layer in layers:
+        if layer.path is None:
+            name = layer.arn.split("layers/")[-1].split("/")[0]
+            section.warn("layers", f"layer `{layer.arn}` is not here; put its content into .fclocal/layers/{name}")
+    return layers
+
+
+def _log(section: Section, key: str) -> str:
+    if isinstance(section.map.get("logConfig"), Scalar):
+        return ""
+    return section.section("logConfig").text(key)
+
+
+def _with_hooks(function: Function, section: Section, api: Api) -> Function:
+    group = section.section("instanceLifecycleConfig")
+    return dataclasses.replace(
+        function,
+        initializer=parts.hook(group, "initializer", limits.MAX_INITIALIZER_SECONDS),
+        pre_stop=parts.hook(group, "preStop", limits.MAX_PRE_STOP_SECONDS),
+        pre_freeze=parts.hook(group, "preFreeze", limits.MAX_PRE_STOP_SECONDS) if api is Api.FC2 else None,
+    )
+
+
+def _with_scaling(function: Function, section: Section) -> Function:
+    concurrency = bounds.whole_within(section, "instanceConcurrency", 1, limits.MAX_INSTANCE_CONCURRENCY, 1)
+    if concurrency > 1 and function.api is Api.FC3 and not function.is_custom:
+        section.warn(
+            "instanceConcurrency",
+            f"`instanceConcurrency` is {concurrency}, but runtime `{function.runtime}` takes one request at a time in"
+            " FC 3; 1 is used",
+        )
+        concurrency = 1
+    if concurrency > 1 and function.isolation is Isolation.REQUEST_EXCLUSIVE:
+        section.warn("instanceConcurrency", "`instanceIsolationMode: REQUEST_EXCLUSIVE` forces a concurrency of 1")
+        concurrency = 1
+    provisioned = section.section("provisionConfig")
+    target = provisioned.whole("defaultTarget" if provisioned.has("defaultTarget") else "target")
+    scaling = section.section("scalingConfig").whole("minInstances")
+    reserved = section.section("concurrencyConfig").whole("reservedConcurrency")
+    return dataclasses.replace(
+        function,
+        instance_concurrency=concurrency,
+        provisioned=max(0, target or 0, scaling or 0),
+        on_demand=not section.flag("disableOndemand"),
+        max_instances=max(0, reserved) if reserved is not None else None,
+        idle_timeout=section.number("idleTimeout"),
+    )
+
+
+def _with_identity(function: Function, section: Section) -> Function:
+    """The user of the process (NAS), and where credentials are given to it (runtime-contract.md §7.3)."""
+    word = section.text("disableInjectCredentials").lower()
+    if word not in ("", "none", "env", "request", "all"):
+        section.warn("disableInjectCredentials", "`disableInjectCredentials` must be None, Env, Request or All")
+    nas = None if isinstance(section.map.get("nasConfig"), Scalar) else section.section("nasConfig")
+    return dataclasses.replace(
+        function,
+        inject_credentials_env=word not in ("env", "all") and not section.flag("enableLongLiving"),
+        inject_credentials_request=word not in ("request", "all"),
+        user_id=bounds.whole_within(nas, "userId", 0, limits.MAX_USER_ID, 0) if nas else 0,
+        group_id=bounds.whole_within(nas, "groupId", 0, limits.MAX_USER_ID, 0) if nas else 0,
+    )
+
+
+def _with_program(function: Function, section: Section) -> Function:
+    if function.runtime == "custom-container":
+        container = parts.custom_container(section)
+        if container is None:
+            section.warn("runtime", "runtime `custom-container` needs `customContainerConfig` with an `image`")
+        return dataclasses.replace(function, custom_container=container)
+    if function.is_custom:
+        return dataclasses.replace(function, custom_runtime=parts.custom_runtime(section))
+    if not function.handler:
+        section.warn(
+            "runtime", f"function `{function.name}` has no `handler`, which runtime `{function.runtime}` needs"
+        )
+    if function.code is None and not section.has("code"):
+        section.report.warn(f"function `{function.name}` names no `code`", section.at("functionName"))
+    return function

@@ -1,0 +1,153 @@
+"""Which walls can be had here: found by building them, the strongest first, and each step down is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.model.errors import SandboxError
+from emulator.model.launch import Access, Launch, Mount, UnixEndpoint
+from emulator.sandbox import advice, seccomp
+from emulator.sandbox.base import Finding, Walls
+from emulator.sandbox.bwrap import BwrapRung, Features, Tools
+from emulator.sandbox.cgroups import CgroupTree, hierarchies_here
+from emulator.sandbox.folders import make_run_folders, remove_leftovers
+from emulator.sandbox.plain import PlainRung
+from emulator.sandbox.process import Ground, ProcessSandbox
+from emulator.sandbox.reaper import Reaper
+from emulator.sandbox.rung import Rung
+from emulator.sandbox.walls import ProcessWalls
+
+_TRIAL_SECONDS = 10.0
+_RUNGS = ("bwrap", "landlock", "plain")
+
+# The best first; each later one gives up something that a container or an older version refuses.
+_FEATURES = (
+    Features(overlay="native"),
+    Features(overlay="mount"),
+    Features(overlay=""),
+    Features(overlay="mount", disable_userns=False),
+    Features(overlay="mount", own_proc=False),
+    Features(overlay="", own_proc=False),
+    Features(overlay="", own_proc=False, disable_userns=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Why a rung can not be had, in the words of whoever refused."""
+
+    rung: str
+    reason: str
+
+
+async def choose_walls(wanted: str, state_dir: Path, *, strict: bool, limits: bool) -> Walls:
+    """The walls named `wanted`, or with `auto` the strongest that work here. Also removes what a killed emulator left.
+
+    Raises `SandboxError` where the wanted ones do not work, with the command that would help.
+    """
+    if wanted not in ("auto", *_RUNGS):
+        raise SandboxError(f"There are no walls named {wanted!r}", f"choose one of auto, {', '.join(_RUNGS)}")
+    await remove_leftovers(state_dir)
+    folders = make_run_folders(state_dir, os.environ)
+    tree = CgroupTree(folders.run, hierarchies_here(), limits=limits)
+    folders.remember_groups(tree.bases)
+    reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases)
+    seed = Ground(PlainRung(_sh()), folders, tree, reaper, limits)
+    try:
+        ground, refused = await _first_that_works(wanted, seed, _Site(state_dir, strict))
+    except BaseException:
+        await seed.aclose()
+        raise
+    return ProcessWalls(ground, _findings(wanted, ground, refused))
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What the rungs must know of the project."""
+
+    state_dir: Path
+    strict: bool
+
+
+async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Ground, list[_Refused]]:
+    refused: list[_Refused] = []
+    for name in _RUNGS if wanted == "auto" else (wanted,):
+        reason = ""
+        for rung in _candidates(name, site):
+            ground = Ground(rung, seed.folders, seed.cgroups, seed.reaper, seed.limits)
+            failure = await _trial(ground)
+            if failure is None:
+                return ground, refused
+            reason = reason or failure
+        refused.append(_Refused(name, reason or advice.missing(name)))
+    worst = refused[0]
+    raise SandboxError(
+        f"The walls {worst.rung} do not work here: {worst.reason}", advice.lift(worst.rung, worst.reason)
+    )
+
+
+def _candidates(name: str, site: _Site) -> Iterator[Rung]:
+    match name:
+        case "bwrap":
+            yield from _bwrap_candidates(site)
+        case "plain":
+            yield PlainRung(_sh())
+
+
+def _bwrap_candidates(site: _Site) -> Iterator[Rung]:
+    bwrap, unshare = shutil.which("bwrap"), shutil.which("unshare")
+    if bwrap is None:
+        return
+    tools = Tools(sh=_sh(), bwrap=bwrap, unshare=unshare or "")
+    for features in _FEATURES:
+        if features.overlay != "mount" or unshare:
+            yield BwrapRung(tools, features, seccomp.program(), (site.state_dir.resolve(),), site.strict)
+
+
+async def _trial(ground: Ground) -> str | None:
+    """Build these walls around `true`, with everything that a function may need. None when that works."""
+    below, above = (ground.folders.root / name for name in ("trial-below", "trial-above"))
+    for folder in (below, above):
+        folder.mkdir(exist_ok=True)
+    launch = Launch(
+        argv=("true",),
+        env={"PATH": "/usr/bin:/bin"},
+        cwd="/",
+        endpoint=UnixEndpoint("/run/fclocal/w.sock"),
+        mounts=(Mount((above, below), "/code", Access.OVERLAY),) if ground.rung.mounts else (),
+        memory_mb=128,
+        cpu=1.0,
+    )
+    said: list[bytes] = []
+    sandbox = ProcessSandbox(ground, "trial", launch, said.append, lambda _: None)
+    try:
+        await sandbox.start()
+        ended = await asyncio.wait_for(asyncio.shield(sandbox.exited), _TRIAL_SECONDS)
+    except SandboxError as error:
+        return error.message
+    except TimeoutError:
+        return "a trial did not end"
+    finally:
+        await sandbox.aclose()
+    return None if ended.code == 0 else b"; ".join(said).decode(errors="replace") or f"a trial ended with {ended}"
+
+
+def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Finding]:
+    found = [
+        Finding("walls", refusal.rung, refusal.reason, advice.lift(refusal.rung, refusal.reason), full=False)
+        for refusal in refused
+    ]
+    found.append(advice.walls(ground.rung.name, asked=wanted != "auto"))
+    if isinstance(ground.rung, BwrapRung):
+        found.extend(advice.features(ground.rung.features))
+    found.extend(advice.control_groups(ground.cgroups, limits=ground.limits, mounts=ground.rung.mounts))
+    return found
+
+
+def _sh() -> str:
+    return shutil.which("sh", path="/bin:/usr/bin") or "/bin/sh"

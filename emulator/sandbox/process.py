@@ -1,0 +1,395 @@
+"""One instance as processes on this machine: the same life for every rung, which only says how to start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+import re
+import resource
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from emulator.model.errors import SandboxError
+from emulator.model.launch import Access, Exit, Launch, UnixEndpoint, Usage
+from emulator.model.limits import FILE_DESCRIPTORS, PROCESSES
+from emulator.sandbox import proctree
+from emulator.sandbox.base import Listener, LogSink
+from emulator.sandbox.cgroups import CgroupTree
+from emulator.sandbox.disk import DiskWatch
+from emulator.sandbox.endpoint import UnixListener, dial_tcp, dial_unix
+from emulator.sandbox.folders import InstanceFolders, RunFolders
+from emulator.sandbox.freezer import Freezer, SignalFreezer
+from emulator.sandbox.gate import Gate
+from emulator.sandbox.groups import Group
+from emulator.sandbox.logs import LogPipe
+from emulator.sandbox.memory import MemoryGauge, MemoryGuard
+from emulator.sandbox.reaper import Reaper
+from emulator.sandbox.rung import ENDPOINT_FD, Bounds, Inside, Plan, Rung
+from emulator.sandbox.spawn import Child, Handle, memory_file, spawn
+
+_NOBODY = Exit(code=None)
+_COMPLAIN_SECONDS = 1.0
+_OOM_CHECK_SECONDS = 0.02
+_OOM_CHECKS = 25
+_SWEEP_SECONDS = 0.005
+_SWEEPS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all instances of one run of the emulator stand on."""
+
+    rung: Rung
+    folders: RunFolders
+    cgroups: CgroupTree
+    reaper: Reaper
+    limits: bool
+
+    async def aclose(self) -> None:
+        self.cgroups.close()
+        await self.reaper.aclose()
+        await self.folders.aclose()
+
+
+class ProcessSandbox:
+    """See `base.Sandbox`. Made by `walls.ProcessWalls`, which owns it until `aclose`."""
+
+    def __init__(
+        self, ground: Ground, name: str, launch: Launch, logs: LogSink, forget: Callable[[ProcessSandbox], None]
+    ) -> None:
+        self.name = name
+        self._ground = ground
+        self._launch = launch
+        self._sink = logs
+        self._forget = forget
+        self._loop = asyncio.get_running_loop()
+        self._exited: asyncio.Future[Exit] = self._loop.create_future()
+        self._group = Group(())
+        self._gauge = MemoryGauge(self._group, self._members)
+        self._folders: InstanceFolders | None = None
+        self._logs: LogPipe | None = None
+        self._plan: Plan | None = None
+        self._child: Child | None = None
+        self._init: Handle | None = None
+        self._said: list[bytes] | None = None
+        self._freezer: Freezer = SignalFreezer(self._members)
+        self._guard: MemoryGuard | None = None
+        self._disk: DiskWatch | None = None
+        self._oom_event: int | None = None
+        self._over_memory = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def launch(self) -> Launch:
+        return self._launch
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]:
+        return self._exited
+
+    async def start(self) -> None:
+        try:
+            await self._start()
+        except OSError as error:
+            await self.aclose()
+            raise SandboxError(f"The walls of {self.name} could not be built: {error}", "fclocal doctor") from error
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def dial(self) -> socket.socket:
+        self._touch()
+        match self._launch.endpoint:
+            case UnixEndpoint():
+                if self._folders is None:
+                    raise ConnectionRefusedError
+                return await dial_unix(self._folders.socket)
+            case endpoint:
+                return await dial_tcp(endpoint.port)
+
+    def listeners(self) -> Sequence[Listener]:
+        return ()
+
+    async def freeze(self) -> None:
+        if self._exited.done() or self._child is None:
+            return
+        if self._disk:
+            self._disk.sleep()
+        if self._guard:
+            self._guard.sleep()
+        await self._freezer.freeze()
+
+    async def thaw(self) -> None:
+        self._freezer.thaw()
+        self._touch()
+        if self._disk:
+            self._disk.wake()
+
+    def drain_logs(self) -> None:
+        if self._logs:
+            self._logs.drain_now()
+        self._touch()
+
+    def usage(self) -> Usage:
+        return self._gauge.usage(self._disk.bytes if self._disk else None)
+
+    def written(self) -> Sequence[str]:
+        return [path for overlay in (self._plan.overlays if self._plan else ()) for path in overlay.written()]
+
+    async def run(self, argv: Sequence[str], timeout: float) -> Exit:
+        if self._exited.done() or self._child is None or self._logs is None or self._folders is None:
+            raise SandboxError(f"{self.name} does not run")
+        plan = self._ground.rung.command(
+            self._launch,
+            argv,
+            Inside(self._folders, self._init.pid if self._init else 0),
+            self._group.folders,
+            self._bounds(),
+        )
+        child = self._spawn(plan, {})
+        try:
+            status = await asyncio.wait_for(asyncio.shield(child.exited), timeout)
+        except BaseException:
+            child.send(signal.SIGKILL)
+            await child.exited
+            raise
+        finally:
+            self._logs.drain_now()
+        return _exit_of(status, gated=self._init is not None)
+
+    async def stop(self, grace: float) -> Exit:
+        if self._child is None:
+            return await self.kill()
+        await self.thaw()
+        self._terminate()
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(asyncio.shield(self._exited), grace)
+        return await self.kill()
+
+    async def kill(self) -> Exit:
+        if self._child is None:
+            self._end(_NOBODY)
+        elif not self._exited.done():
+            self._kill()
+        return await asyncio.shield(self._exited)
+
+    async def aclose(self) -> None:
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _start(self) -> None:
+        plan = self._prepare()
+        with contextlib.ExitStack() as closing:
+            gate = Gate(self._loop, joins=bool(self._group.folders)) if plan.gated else None
+            if gate:
+                closing.callback(gate.close)
+            self._child = self._spawn_first(plan, gate)
+            self._ground.reaper.watch(self._child.pid)
+            self._tasks.append(self._loop.create_task(self._wait(self._child)))
+            if gate:
+                gate.close_child_ends()
+                await self._let_in(self._child, gate)
+            self._watch(plan)
+
+    def _prepare(self) -> Plan:
+        self._folders = self._ground.folders.instance(self.name)
+        self._group = self._ground.cgroups.group(
+            self.name, memory_mb=self._launch.memory_mb, cpu=self._launch.cpu, processes=PROCESSES + 1
+        )
+        self._gauge = MemoryGauge(self._group, self._members)
+        self._freezer = self._group.freezer() or self._freezer
+        self._logs = LogPipe(self._loop, self._log)
+        self._plan = self._ground.rung.plan(self._launch, self._folders, self._group.folders, self._bounds())
+        return self._plan
+
+    def _spawn_first(self, plan: Plan, gate: Gate | None) -> Child:
+        fds = dict(gate.child_fds) if gate else {}
+        if self._folders is None or not isinstance(self._launch.endpoint, UnixEndpoint):
+            return self._spawn(plan, fds)
+        listener = UnixListener(self._folders.socket)
+        try:
+            return self._spawn(plan, fds | {ENDPOINT_FD: listener.fd})
+        finally:
+            listener.close()
+
+    def _spawn(self, plan: Plan, fds: Mapping[int, int]) -> Child:
+        """Start `plan`, its output going to the instance's log."""
+        if self._logs is None:
+            raise SandboxError(f"{self.name} does not run")
+        with contextlib.ExitStack() as closing:
+            given = {1: self._logs.write_fd, 2: self._logs.write_fd, **fds}
+            for number, content in plan.files.items():
+                given[number] = memory_file("fclocal", content)
+                closing.callback(os.close, given[number])
+            return spawn(self._loop, plan.argv, plan.env, given)
+
+    async def _let_in(self, child: Child, gate: Gate) -> None:
+        """Wait until the walls stand and the control groups are joined, then let the program start."""
+        self._said = []
+        inner = await gate.inner()
+        if inner is None:
+            await asyncio.wait([child.exited], timeout=_COMPLAIN_SECONDS)
+            self.drain_logs()
+            complaint = b"; ".join(self._said[-3:]).decode(errors="replace")
+            raise SandboxError(f"The walls of {self.name} could not be built: {complaint or 'no reason was given'}")
+        self._init = Handle(inner)
+        if "pids" not in self._ground.cgroups.controllers:
+            _limit_processes(inner)
+        self._said = None
+        gate.open()
+
+    def _watch(self, plan: Plan) -> None:
+        """Look after limits that the kernel does not enforce alone."""
+        if self._launch.disk_mb is not None and plan.disk:
+            self._disk = DiskWatch(plan.disk)
+        limit = self._launch.memory_mb if self._ground.limits else None
+        if limit is not None and not self._group.limits_memory:
+            self._guard = MemoryGuard(self._gauge, limit, self._memory_is_over)
+        self._oom_event = self._group.oom_event() if limit is not None else None
+        if self._oom_event is not None:
+            self._loop.add_reader(self._oom_event, self._on_oom_event, self._oom_event)
+
+    def _bounds(self) -> Bounds:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allowed = FILE_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(FILE_DESCRIPTORS, hard)
+        # One file can not outgrow the disk; mounted storage has no such limit, and the kernel knows no difference.
+        shared = any(mount.access is Access.WRITE for mount in self._launch.mounts)
+        size = self._launch.disk_mb if self._ground.limits and not shared else None
+        return Bounds(allowed, (size or 0) * 1024)
+
+    def _log(self, line: bytes) -> None:
+        if self._said is None:
+            self._sink(line)
+        else:
+            self._said.append(line)
+
+    # --- the end ---
+
+    async def _wait(self, child: Child) -> None:
+        """From the death of the main process to `exited`."""
+        status = await child.exited
+        self._ground.reaper.forget(child.pid)
+        for _ in range(_SWEEPS):
+            rest = [pid for pid in self._members() if pid != child.pid]
+            if not rest:
+                break
+            self._kill()
+            await asyncio.sleep(_SWEEP_SECONDS)
+        if self._logs:
+            self._logs.close()
+        killed = _exit_of(status, gated=self._init is not None)
+        oom = killed.signal == signal.SIGKILL and (self._over_memory or self._group.oom_kills() > 0)
+        self._end(replace(killed, oom=oom))
+
+    def _end(self, how: Exit) -> None:
+        if not self._exited.done():
+            self._exited.set_result(how)
+
+    def _terminate(self) -> None:
+        """SIGTERM to the user's program: bubblewrap's processes around it would not hand it on."""
+        if self._init is not None:
+            main = proctree.first_inside(self._init.pid)
+            if main is not None:
+                with contextlib.suppress(OSError):
+                    os.kill(main, signal.SIGTERM)
+        elif self._child is not None:
+            self._child.send(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        """SIGKILL to everything; the pid namespace, where there is one, goes with its first process."""
+        if self._init is not None:
+            self._init.send(signal.SIGKILL)
+        elif self._child is not None:
+            self._child.send(signal.SIGKILL)
+            self._group.kill()
+            for pid in self._members():
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+        self._freezer.thaw()
+
+    async def _close(self) -> None:
+        try:
+            await self.kill()
+            for watch in (self._guard, self._disk):
+                if watch:
+                    await watch.aclose()
+            await asyncio.gather(*self._tasks)
+        finally:
+            await self._remove()
+            self._forget(self)
+
+    async def _remove(self) -> None:
+        if self._oom_event is not None:
+            self._loop.remove_reader(self._oom_event)
+            os.close(self._oom_event)
+            self._oom_event = None
+        if self._logs:
+            self._logs.close()
+        if self._init:
+            self._init.close()
+        self._freezer.close()
+        for _ in range(_SWEEPS):
+            if self._group.remove():
+                break
+            await asyncio.sleep(_SWEEP_SECONDS)
+        if self._folders:
+            await self._folders.aclose()
+
+    # --- memory ---
+
+    def _memory_is_over(self) -> None:
+        self._over_memory = True
+        self._kill()
+
+    def _on_oom_event(self, event: int) -> None:
+        """v1 kills one process; Function Compute ends the instance. The event comes before the kill is counted."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(event)
+        self._look_for_oom(_OOM_CHECKS)
+
+    def _look_for_oom(self, checks: int) -> None:
+        if self._exited.done():
+            return
+        if self._group.oom_kills() > 0:
+            self._memory_is_over()
+        elif checks > 0:
+            self._loop.call_later(_OOM_CHECK_SECONDS, self._look_for_oom, checks - 1)
+
+    def _members(self) -> list[int]:
+        """Every process inside, as well as it can be known on this rung."""
+        grouped = self._group.pids()
+        if grouped is not None:
+            return grouped
+        if self._init is not None:
+            return proctree.descendants(self._init.pid)
+        if self._child is None or self._folders is None:
+            return []
+        return proctree.family(self._child.pid, self._folders.mark.encode())
+
+    def _touch(self) -> None:
+        if self._guard:
+            self._guard.touch()
+
+
+def _exit_of(status: int, *, gated: bool) -> Exit:
+    """bubblewrap can not die of its program's signal and exits with 128 + its number, as a shell does."""
+    if os.WIFSIGNALED(status):
+        return Exit(code=None, signal=os.WTERMSIG(status))
+    code = os.WEXITSTATUS(status)
+    if gated and code - 128 in signal.valid_signals():
+        return Exit(code=None, signal=code - 128)
+    return Exit(code=code)
+
+
+def _limit_processes(init: int) -> None:
+    """Without a control group: RLIMIT_NPROC, which counts each user namespace by itself from Linux 5.14 on."""
+    release = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
+    if release >= (5, 14):
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(init, resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))

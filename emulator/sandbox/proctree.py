@@ -1,0 +1,126 @@
+"""Which processes belong to an instance, read from /proc."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """The few fields of /proc/PID/stat that matter here."""
+
+    state: str
+    parent: int
+    group: int
+    session: int
+
+
+def stat(pid: int) -> Stat | None:
+    """None when the process is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return Stat(fields[0], int(fields[1]), int(fields[2]), int(fields[3]))
+
+
+def all_pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def children(pid: int) -> list[int]:
+    """Direct children, oldest first for each thread that made some."""
+    found: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found.extend(map(int, (task / "children").read_text().split()))
+    except OSError:
+        return found
+    return found
+
+
+def descendants(root: int) -> list[int]:
+    """Everything below `root`, without it. Below the first process of a pid namespace that is the namespace."""
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        below = children(waiting.pop())
+        found.extend(below)
+        waiting.extend(below)
+    return found
+
+
+def carries(pid: int, mark: bytes) -> bool:
+    """Whether the process was started with the environment entry `mark` (`NAME=value`)."""
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def family(root: int, mark: bytes) -> list[int]:
+    """`root`, what descends from it, shares its session, or carries its mark: also what left by setsid."""
+    found = {root, *descendants(root)}
+    for pid in all_pids():
+        if pid in found:
+            continue
+        known = stat(pid)
+        if known is not None and known.state != "Z" and (known.session == root or carries(pid, mark)):
+            found.add(pid)
+            found.update(descendants(pid))
+    return [pid for pid in found if alive(pid)]
+
+
+def alive(pid: int) -> bool:
+    known = stat(pid)
+    return known is not None and known.state not in "ZX"
+
+
+def first_inside(init: int) -> int | None:
+    """The user's main process: number 2 of the pid namespace whose first process is `init`."""
+    below = children(init)
+    for pid in below:
+        if _number_inside(pid) == 2:
+            return pid
+    return None
+
+
+def _number_inside(pid: int) -> int | None:
+    for line in _status_lines(pid):
+        if line.startswith("NSpid:"):
+            return int(line.split()[-1])
+    return None
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Memory that belongs to these processes alone: resident pages less the shared ones."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/statm").read_text().split()
+        except OSError:
+            continue
+        total += max(0, int(fields[1]) - int(fields[2]))
+    return total * os.sysconf("SC_PAGE_SIZE")
+
+
+def highest_bytes(pids: Iterable[int]) -> int:
+    """Sum of the highest resident sizes (VmHWM); counts shared libraries once for each process."""
+    total = 0
+    for pid in pids:
+        for line in _status_lines(pid):
+            if line.startswith("VmHWM:"):
+                total += int(line.split()[1]) * 1024
+                break
+    return total
+
+
+def _status_lines(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,122 @@
+"""Ending what is left when nobody owns it any more. Also run as a program, the reaper: only the standard library.
+
+As a program it holds the read end of a pipe whose only writer is the emulator. End-of-file without a farewell
+means that the emulator was killed: everything that it registered is ended, frozen or not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+_FAREWELL = "bye"
+_ROUNDS = 40
+_PAUSE_SECONDS = 0.02
+
+
+def kill_groups(bases: Iterable[Path]) -> None:
+    """SIGKILL every process of these control groups and of those below, and thaw them so that they can die."""
+    for base in bases:
+        with contextlib.suppress(OSError):
+            _write(base / "cgroup.kill", b"1")
+        for group in _below(base):
+            for pid in _pids(group / "cgroup.procs"):
+                _kill(pid)
+            with contextlib.suppress(OSError):
+                _write(group / "freezer.state", b"THAWED")
+
+
+def remove_groups(bases: Iterable[Path]) -> bool:
+    """Remove the groups, the innermost first; False while one is still in use."""
+    empty = True
+    for base in bases:
+        for group in reversed(_below(base)):
+            try:
+                group.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:
+                empty = False
+    return empty
+
+
+def kill_marked(pids: Iterable[int], mark: bytes) -> int:
+    """SIGKILL processes started with an environment entry that begins with `mark`; returns how many there were."""
+    found = 0
+    for pid in pids:
+        try:
+            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(entry.startswith(mark) for entry in entries) and pid != os.getpid():
+            found += 1
+            _kill(pid)
+    return found
+
+
+def main(run: str) -> None:
+    """Serve until end-of-file: `+PGID` and `-PGID` register process groups, `cPATH` control groups."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sessions: set[int] = set()
+    bases: list[Path] = []
+    for line in sys.stdin:
+        kind, value = line[:1], line[1:].rstrip("\n")
+        if line.rstrip("\n") == _FAREWELL:
+            return
+        if kind == "+":
+            sessions.add(int(value))
+        elif kind == "-":
+            sessions.discard(int(value))
+        elif kind == "c":
+            bases.append(Path(value))
+    _end(sessions, bases, f"FCLOCAL_RUN={run}/".encode())
+
+
+def _end(sessions: set[int], bases: list[Path], mark: bytes) -> None:
+    for session in sessions:
+        with contextlib.suppress(OSError):
+            os.killpg(session, signal.SIGKILL)
+    for _ in range(_ROUNDS):
+        kill_groups(bases)
+        marked = kill_marked((int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()), mark)
+        if not marked and remove_groups(bases):
+            return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _below(base: Path) -> list[Path]:
+    found = [base] if base.is_dir() else []
+    for group in found:
+        with contextlib.suppress(OSError):
+            found.extend(Path(entry.path) for entry in os.scandir(group) if entry.is_dir(follow_symlinks=False))
+    return found
+
+
+def _pids(path: Path) -> list[int]:
+    try:
+        return [int(pid) for pid in path.read_text().split()]
+    except OSError:
+        return []
+
+
+def _write(path: Path, value: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value)
+    finally:
+        os.close(fd)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,70 @@
+"""What a rung of the ladder has to say about starting an instance; everything else is the same for all rungs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from emulator.model.launch import Launch
+from emulator.sandbox.folders import InstanceFolders
+from emulator.sandbox.overlay import Overlay
+
+# Descriptors that a started program knows by number, see `scripts`.
+ENDPOINT_FD, FILTER_FD, INFO_FD, GATE_FD, INFO_READ_FD, REPORT_FD, OPTIONS_FD = 3, 4, 5, 6, 7, 8, 9
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to start one instance on the host.
+
+    `files` are contents to be had at a descriptor. `gated` is true where the program reports its inner process
+    and waits at a gate until it is let go. `overlays` tell what was written, `disk` is where it was written.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    files: Mapping[int, bytes] = field(default_factory=dict)
+    gated: bool = False
+    overlays: Sequence[Overlay] = ()
+    disk: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Resource limits that are set on the way in; a `file_kb` of 0 means any size."""
+
+    open_files: int
+    file_kb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Where a running instance is; `init` is the first process of its namespaces, 0 where it has none."""
+
+    folders: InstanceFolders
+    init: int
+
+
+class Rung(Protocol):
+    """One way to build walls."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def mounts(self) -> bool: ...
+
+    @property
+    def private_network(self) -> bool: ...
+
+    def plan(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
+        """Make what is needed in `folders`, and say what to start. Raises `OSError` or `SandboxError`."""
+        ...
+
+    def command(
+        self, launch: Launch, argv: Sequence[str], inside: Inside, groups: Sequence[str], bounds: Bounds
+    ) -> Plan:
+        """How to run one more command inside."""
+        ...

@@ -1,0 +1,97 @@
+"""Starting one process with chosen file descriptors, and knowing exactly when it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Mapping, Sequence
+
+# Above every number that a child is given, so that no dup2 can overwrite a source that is still needed.
+_FIRST_SAFE_FD = 64
+
+
+class Child:
+    """A process of ours, watched by a pidfd: asyncio's own wait may hang on a pipe that a grandchild holds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pid: int) -> None:
+        self.pid = pid
+        self.exited: asyncio.Future[int] = loop.create_future()
+        self._loop = loop
+        self._pidfd = os.pidfd_open(pid)
+        loop.add_reader(self._pidfd, self._reap)
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the process; nothing happens when it is gone."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def _reap(self) -> None:
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
+            return
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        if not self.exited.done():
+            self.exited.set_result(status)
+
+
+class Handle:
+    """A process that is not our child, held by a pidfd so that its number can not come to mean another one."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._pidfd = os.pidfd_open(pid)
+
+    def send(self, number: signal.Signals) -> None:
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def close(self) -> None:
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def spawn(
+    loop: asyncio.AbstractEventLoop, argv: Sequence[str], env: Mapping[str, str], fds: Mapping[int, int]
+) -> Child:
+    """Start `argv` (argv[0] is a full path) in a session of its own; `fds` maps its descriptors to ours.
+
+    Must run on a thread that lives as long as the process should: bubblewrap's death signal is tied to the
+    thread that started it. Raises `OSError`.
+    """
+    copies = {number: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_SAFE_FD) for number, fd in fds.items()}
+    actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = []
+    if 0 not in copies:
+        actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
+    actions.extend((os.POSIX_SPAWN_DUP2, copy, number) for number, copy in copies.items())
+    try:
+        # Python ignores SIGPIPE, and a child would inherit that. SIGXFSZ stays ignored on purpose: a file over
+        # the disk limit is then an error for the function and not its death.
+        pid = os.posix_spawn(
+            argv[0],
+            list(argv),
+            dict(env),
+            file_actions=actions,
+            setsid=True,
+            setsigmask=[],
+            setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+        )
+    finally:
+        for copy in copies.values():
+            os.close(copy)
+    return Child(loop, pid)
+
+
+def memory_file(name: str, content: bytes) -> int:
+    """A nameless file with this content, at its beginning: for what must not be on a command line or a disk."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC)
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd

@@ -1,0 +1,55 @@
+"""The process rungs as `Walls`: one owner for every sandbox, control group, folder and the reaper of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from emulator.model.errors import SandboxError
+from emulator.model.launch import Launch
+from emulator.sandbox.base import Finding, LogSink
+from emulator.sandbox.process import Ground, ProcessSandbox
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class ProcessWalls:
+    """See `base.Walls`. Made by `ladder.choose_walls`."""
+
+    def __init__(self, ground: Ground, findings: Sequence[Finding]) -> None:
+        self._ground = ground
+        self._findings = tuple(findings)
+        self._sandboxes: set[ProcessSandbox] = set()
+
+    @property
+    def rung(self) -> str:
+        return self._ground.rung.name
+
+    @property
+    def mounts(self) -> bool:
+        return self._ground.rung.mounts
+
+    @property
+    def private_network(self) -> bool:
+        return self._ground.rung.private_network
+
+    @property
+    def run_folder(self) -> Path:
+        """Where this run keeps what belongs to its instances."""
+        return self._ground.folders.root
+
+    def findings(self) -> Sequence[Finding]:
+        return self._findings
+
+    def sandbox(self, name: str, launch: Launch, logs: LogSink) -> ProcessSandbox:
+        if not _SAFE_NAME.fullmatch(name):
+            raise SandboxError(f"{name!r} can not be the name of an instance")
+        made = ProcessSandbox(self._ground, name, launch, logs, self._sandboxes.discard)
+        self._sandboxes.add(made)
+        return made
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(sandbox.aclose() for sandbox in [*self._sandboxes]))
+        await self._ground.aclose()
