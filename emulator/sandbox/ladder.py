@@ -20,6 +20,7 @@ from emulator.sandbox.plain import PlainRung
 from emulator.sandbox.process import Ground, ProcessSandbox
 from emulator.sandbox.reaper import Reaper
 from emulator.sandbox.rung import Rung
+from emulator.sandbox.spawn import keep_inherited_descriptors
 from emulator.sandbox.walls import ProcessWalls
 
 _TRIAL_SECONDS = 10.0
@@ -52,6 +53,7 @@ async def choose_walls(wanted: str, state_dir: Path, *, strict: bool, limits: bo
     """
     if wanted not in ("auto", *_RUNGS):
         raise SandboxError(f"There are no walls named {wanted!r}", f"choose one of auto, {', '.join(_RUNGS)}")
+    keep_inherited_descriptors()
     await remove_leftovers(state_dir)
     folders = make_run_folders(state_dir, os.environ)
     tree = CgroupTree(folders.run, hierarchies_here(), limits=limits)

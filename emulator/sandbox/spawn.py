@@ -89,6 +89,14 @@ def spawn(
     return Child(loop, pid)
 
 
+def keep_inherited_descriptors() -> None:
+    """Whatever our own parent left open (a shell's pipes, a terminal) must not reach a function."""
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 (names are wanted)
+        with contextlib.suppress(OSError):
+            if int(name) > 2:
+                os.set_inheritable(int(name), False)
+
+
 def memory_file(name: str, content: bytes) -> int:
     """A nameless file with this content, at its beginning: for what must not be on a command line or a disk."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC)

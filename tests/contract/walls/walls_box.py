@@ -1,0 +1,126 @@
+"""One instance under test: a program that runs what it is told, so that a test says what happens inside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from emulator.model.launch import Access, Launch, Mount, UnixEndpoint
+from emulator.sandbox.base import Walls
+
+PYTHON = "/usr/bin/python3"
+ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_CTYPE": "C.UTF-8"}
+PATIENCE = 20.0
+
+# Runs each line of JSON text that it gets, and answers with the variable `answer`.
+SERVER = """
+import ctypes, errno, json, os, signal, socket, subprocess, sys, threading, time
+listening = socket.socket(fileno=3)
+while True:
+    caller, _ = listening.accept()
+    for line in caller.makefile("rb"):
+        answer = None
+        exec(json.loads(line))
+        caller.sendall(json.dumps(answer).encode() + b"\\n")
+"""
+
+
+class Box:
+    """A started instance. `shared` is a folder that both sides write to, `inside` how the instance names it."""
+
+    def __init__(self, walls: Walls, place: Path, **changes: Any) -> None:
+        self.walls = walls
+        self.lines: list[bytes] = []
+        self.token = f"token-{secrets.token_hex(6)}"
+        self.shared, self.code = place / "shared", place / "code"
+        for folder in (self.shared, self.code):
+            folder.mkdir(exist_ok=True)
+        self.inside = "/mnt/shared" if walls.mounts else str(self.shared)
+        self.sandbox = walls.sandbox(f"c-{secrets.token_hex(4)}", self._launch(changes), self.lines.append)
+        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    def _launch(self, changes: dict[str, Any]) -> Launch:
+        mounts = (
+            Mount((self.code,), "/code", Access.OVERLAY),
+            Mount((self.shared,), "/mnt/shared", Access.WRITE),
+        )
+        values: dict[str, Any] = {
+            "argv": (PYTHON, "-I", "-S", "-c", SERVER, self.token),
+            "env": ENV,
+            "cwd": "/code" if self.walls.mounts else str(self.code),
+            "endpoint": UnixEndpoint("/run/fclocal/w.sock"),
+            "mounts": mounts if self.walls.mounts else (),
+            "hostname": "c-test",
+            "memory_mb": 256,
+        }
+        program = changes.pop("program", None)
+        if program is not None:
+            values["argv"] = (PYTHON, "-I", "-S", "-c", program, self.token)
+        extra = changes.pop("extra_mounts", ())
+        if self.walls.mounts:
+            values["mounts"] = (*mounts, *extra)
+        return Launch(**values | changes)
+
+    async def ask(self, code: str) -> Any:
+        if self._stream is None:
+            self._stream = await asyncio.open_unix_connection(sock=await self.sandbox.dial())
+        reader, writer = self._stream
+        writer.write(json.dumps(code).encode() + b"\n")
+        answer = await asyncio.wait_for(reader.readline(), PATIENCE)
+        if not answer:
+            raise ConnectionResetError(b"\n".join(self.lines[-20:]).decode(errors="replace"))
+        return json.loads(answer)
+
+    async def hang_up(self) -> None:
+        if self._stream is not None:
+            self._stream[1].close()
+            with contextlib.suppress(OSError):
+                await self._stream[1].wait_closed()
+            self._stream = None
+
+    def host_pids(self) -> list[int]:
+        """Processes of this instance that the host sees, by a word on their command line."""
+        return pids_with(self.token)
+
+
+@contextlib.asynccontextmanager
+async def box(walls: Walls, place: Path, **changes: Any) -> AsyncIterator[Box]:
+    made = Box(walls, place, **changes)
+    try:
+        await made.sandbox.start()
+        yield made
+    finally:
+        await made.hang_up()
+        await made.sandbox.aclose()
+
+
+async def ended(made: Box) -> Any:
+    return await asyncio.wait_for(asyncio.shield(made.sandbox.exited), PATIENCE)
+
+
+async def until(what: Callable[[], Any]) -> None:
+    """Wait until `what` holds; an AssertionError tells when it never did."""
+    async with asyncio.timeout(PATIENCE):
+        while not what():
+            await asyncio.sleep(0.01)
+
+
+def pids_with(word: str) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if word.encode() in Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0"):
+                    found.append(int(name))
+    return found
+
+
+def supported_python() -> bool:
+    return sys.version_info >= (3, 11)
