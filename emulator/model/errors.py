@@ -142,6 +142,18 @@ class StartFailed(FCError):
         super().__init__(412, code, message)
 
 
+class PortTaken(StartFailed):
+    """Its port belongs to somebody else, and the program did not listen on another one that it was given."""
+
+    def __init__(self, port: int, holder: str, lift: str) -> None:
+        self.port = port
+        super().__init__(
+            "FunctionNotStarted",
+            f"port {port} is held by {holder}, and the program does not listen on the port that FC_SERVER_PORT "
+            f"names instead. {lift}",
+        )
+
+
 class ResourceExhausted(FCError):
     def __init__(self, message: str) -> None:
         super().__init__(429, "ResourceExhausted", message)

@@ -154,7 +154,7 @@ class Trigger:
 
     name: str
     type: TriggerType
-    config: Mapping[str, Any] = EMPTY
+    config: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     qualifier: str = LATEST
     place: Place | None = None
 
@@ -232,7 +232,7 @@ class Function:
     disk_mb: int = 512
     timeout: float = 3.0
     instance_concurrency: int = 1
-    environment: Mapping[str, str] = EMPTY
+    environment: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     layers: tuple[Layer, ...] = ()
     initializer: Hook | None = None
     pre_stop: Hook | None = None
@@ -296,7 +296,7 @@ class Route:
 class CustomDomain:
     name: str
     routes: tuple[Route, ...]
-    auth: Mapping[str, Any] = EMPTY
+    auth: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     place: Place | None = None
 
 

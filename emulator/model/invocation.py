@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -112,8 +113,8 @@ class Outcome:
 class Tunnel(Protocol):
     """The instance's side of an upgraded connection."""
 
-    def splice(self, client: object, early: bytes) -> None:
-        """Join with the client's transport: bytes flow both ways until one side closes."""
+    def detach(self) -> tuple[asyncio.Transport, bytes]:
+        """Its transport, paused, and the bytes that came behind the 101 head. Whoever calls this joins it."""
         ...
 
 

@@ -1,0 +1,160 @@
+"""The only place where things are put together: settings and a project become a running emulator."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from emulator.config.settings import Settings, apply_to_project
+from emulator.dispatch.dispatcher import Dispatcher
+from emulator.dispatch.engine import Engine
+from emulator.dispatch.tasks import TaskQueue
+from emulator.gateway.app import Gateway
+from emulator.gateway.protocol import Deadlines
+from emulator.gateway.server import Server, make_server
+from emulator.instance.maker import InstanceMaker, MakerOptions
+from emulator.journal.journal import Journal
+from emulator.model.clock import SystemClock
+from emulator.model.errors import FclocalError, UserError
+from emulator.model.function import Account, Function, Project, Revision
+from emulator.model.ids import RequestIds
+from emulator.model.launch import Network
+from emulator.registry.registry import Registry
+from emulator.runtime.interpreters import Interpreters
+from emulator.runtime.spec import Catalog, builtin_dir
+from emulator.sandbox.base import Finding, Walls
+from emulator.sandbox.ladder import choose_walls
+from emulator.sandbox.listeners import holder_of
+from emulator.scheduler.scheduler import Limits, Scheduler
+
+
+class Emulator:
+    """A running emulator, as an async context: everything it made is gone when it is left.
+
+    Several may live in one process. `journal` exists before it is entered, so that a reader misses nothing.
+    Raises `UserError` where it can not start: a taken port, walls that can not be had.
+    """
+
+    def __init__(self, settings: Settings, project: Project) -> None:
+        self.settings = settings
+        self.project = apply_to_project(settings, project)
+        self.journal = Journal()
+        self.engine: Engine
+        self.walls: Walls
+        self._server: Server
+        self._stack = contextlib.AsyncExitStack()
+        self._refused: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Emulator {self.project.file or self.project.root} {len(self.project.functions)} functions>"
+
+    # --- start and stop, in order ---
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        settings, clock = self.settings, SystemClock()
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        self.walls = await choose_walls(settings.walls, self.state_dir, strict=settings.strict, limits=settings.limits)
+        self._stack.push_async_callback(self.walls.aclose)
+        account = Account(account_id=settings.account_id, region=self._region())
+        registry = Registry(self.state_dir, self.journal)
+        self._scheduler = scheduler = self._make_scheduler(account)
+        self._stack.push_async_callback(scheduler.aclose)
+        dispatcher = Dispatcher(scheduler, self.journal, clock)
+        tasks = TaskQueue(dispatcher, registry.latest, self.journal, clock, account)
+        self._stack.push_async_callback(tasks.aclose)
+        self.engine = Engine(self.project, account, registry, scheduler, dispatcher, tasks, self.journal, RequestIds())
+        registry.on_change(self._moved_on)
+        for function in self.project.functions:
+            self._deploy(function)
+        self._server = make_server(
+            Gateway(self.engine, verify_signatures=settings.verify_signatures),
+            settings.host,
+            settings.port,
+            Deadlines(header=settings.header_timeout, body=settings.body_timeout),
+            holder_of,
+        )
+        await self._server.start()
+        self._stack.push_async_callback(self._server.stop)
+
+    def _make_scheduler(self, account: Account) -> Scheduler:
+        settings = self.settings
+        folders = [builtin_dir(), *([settings.runtimes_dir] if settings.runtimes_dir else [])]
+        maker = InstanceMaker(
+            self.walls,
+            Catalog.load(folders),
+            Interpreters(),
+            self.journal,
+            MakerOptions(account, self.state_dir, Network(settings.network), settings.strict, {}),
+        )
+        limits = Limits(
+            freeze=settings.freeze,
+            freeze_after=settings.freeze_after_ms / 1000,
+            keep_alive=settings.keep_alive,
+            max_instances=settings.max_instances,
+            queue_timeout=settings.queue_timeout,
+            start_timeout=settings.start_timeout,
+        )
+        return Scheduler(maker, self.journal, limits)
+
+    def _deploy(self, function: Function) -> None:
+        """A function that can not be deployed is told, and does not keep the others from running."""
+        try:
+            self.engine.registry.deploy(function)
+        except UserError as error:
+            self._refused[str(function.name)] = str(error)
+            self.journal.notice(str(error), level="error", function=str(function.name))
+
+    def _moved_on(self, old: Revision | None, new: Revision | None) -> None:
+        if old is not None:
+            self._scheduler.withdraw(old)
+        if new is not None and new.function.provisioned:
+            self._scheduler.deploy(new)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def kill(self) -> None:
+        """End every instance at once, whatever it is doing; leaving the context is quick after this."""
+        with contextlib.suppress(FclocalError):
+            await self._scheduler.kill()
+
+    # --- what it is ---
+
+    @property
+    def state_dir(self) -> Path:
+        folder = self.settings.state_dir
+        return folder if folder.is_absolute() else self.project.root / folder
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What the walls are here, and what would lift each step down."""
+        return self.walls.findings()
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Functions that could not be deployed, and why."""
+        return dict(self._refused)
+
+    def _region(self) -> str:
+        return next((function.region for function in self.project.functions), "cn-hangzhou")

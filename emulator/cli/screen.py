@@ -1,0 +1,74 @@
+"""The first screen of `start`: at most twelve lines, however many functions there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from emulator.cli.terminal import Paint, columns, cut
+from emulator.cli.version import emulator_version
+from emulator.model.function import Function, Problem, Project
+from emulator.model.view import FunctionView
+from emulator.sandbox.base import Finding
+
+SCREEN_LINES = 12
+# Beside the functions: title, blank, blank, help.
+OTHER_LINES = 4
+
+
+def first_screen(url: str, project: Project, views: Sequence[FunctionView], paint: Paint, width: int) -> list[str]:
+    """URL, trigger, runtime, limits and walls of each function; what does not fit is summed up."""
+    where = f"  {project.file.name}" if project.file else ""
+    title = f"{paint('bold', 'fclocal')} {emulator_version()}  {paint('green', url)}{paint('dim', where)}"
+    return [title, "", *_functions(views, width), "", paint("dim", _help(views))]
+
+
+def _functions(views: Sequence[FunctionView], width: int) -> list[str]:
+    room = SCREEN_LINES - OTHER_LINES
+    shown = views if len(views) <= room else views[: room - 1]
+    lines = [cut("  " + line, width) for line in columns([_row(view) for view in shown])]
+    rest = views[len(shown) :]
+    return [*lines, cut(f"  … and {len(rest)} more: {_sum_up(rest)}", width)] if rest else lines
+
+
+def _row(view: FunctionView) -> tuple[str, ...]:
+    function = view.function
+    return (str(function.name), triggers(function), view.url, function.runtime, limits(function), view.walls)
+
+
+def triggers(function: Function) -> str:
+    """Kinds of trigger, as FC calls them; a function without any is called by its event."""
+    return "+".join(dict.fromkeys(t.type.value for t in function.triggers)) or "event"
+
+
+def limits(function: Function) -> str:
+    """Memory, CPU, timeout, and concurrency where it is not 1."""
+    parts = [f"{function.memory_mb} MB", f"{function.cpu:g} CPU", f"{function.timeout:g} s"]
+    if function.instance_concurrency > 1:
+        parts.append(f"×{function.instance_concurrency}")
+    return " ".join(parts)
+
+
+def _sum_up(views: Sequence[FunctionView]) -> str:
+    counts = Counter(triggers(view.function) for view in views)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common(6))
+
+
+def _help(views: Sequence[FunctionView]) -> str:
+    name = str(views[0].function.name) if views else "FUNCTION"
+    quoted = f"'{name}'" if "$" in name else name
+    return f"Ctrl-C stops. In another terminal: fclocal invoke {quoted} -e '{{}}'"
+
+
+def problem_lines(problems: Iterable[Problem], findings: Iterable[Finding], paint: Paint) -> list[str]:
+    """What the user should know of the project and of this machine, each once."""
+    texts = [str(problem) for problem in problems]
+    texts += [finding_text(finding) for finding in findings if not finding.full]
+    return [paint("yellow", f"! {text}") for text in dict.fromkeys(texts)]
+
+
+def finding_text(finding: Finding) -> str:
+    """One sentence: what the facility is here, and the command that lifts it."""
+    detail = f" ({finding.detail})" if finding.detail else ""
+    lift = f" → {finding.lift}" if finding.lift else ""
+    return f"{finding.topic}: {finding.state}{detail}{lift}"

@@ -1,0 +1,154 @@
+"""Invocation in, Outcome out: lease an instance, run the exchange, give the lease back with the last byte."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+
+from emulator.dispatch.affinity import Sessions
+from emulator.instance.exchange import Exchange
+from emulator.instance.hooks import InitializerFailed
+from emulator.instance.instance import Instance
+from emulator.journal.journal import Journal
+from emulator.model.clock import Clock
+from emulator.model.errors import FCError
+from emulator.model.events import InvocationRejected
+from emulator.model.function import FunctionName
+from emulator.model.invocation import FunctionError, Header, Invocation, Outcome, Stream
+from emulator.scheduler.scheduler import Scheduler
+
+
+class Call:
+    """One invocation as an async context: entering gives the Outcome, leaving gives the lease back."""
+
+    __slots__ = ("_canceled", "_dispatcher", "_exchange", "invocation")
+
+    def __init__(self, dispatcher: Dispatcher, invocation: Invocation) -> None:
+        self._dispatcher = dispatcher
+        self.invocation = invocation
+        self._exchange: Exchange | None = None
+        self._canceled = False
+
+    async def __aenter__(self) -> Outcome:
+        dispatcher, invocation = self._dispatcher, self.invocation
+        revision = invocation.revision
+        began = dispatcher.journal.now()
+        sessions = dispatcher.sessions_of(invocation)
+        session_headers: tuple[Header, ...] = ()
+        session_id = invocation.session_id
+        try:
+            instance = None if sessions or session_id else dispatcher.scheduler.take(revision)
+            if instance is None:
+                if sessions is not None and not session_id:
+                    found = sessions.find(invocation.headers, _query(invocation))
+                    session_id, session_headers = found.session_id, found.answer
+                instance = await dispatcher.scheduler.lease(revision, invocation.request_id, session_id)
+        except InitializerFailed as failed:
+            dispatcher.reject(invocation, FCError(200, "InitializationError", failed.detail))
+            return _initializer_outcome(failed)
+        except FCError as error:
+            dispatcher.reject(invocation, error)
+            raise
+        exchange = self._exchange = Exchange(instance, invocation, queue_ms=(dispatcher.journal.now() - began) * 1000)
+        if self._canceled:
+            exchange.cancel()
+        outcome = await exchange.run()
+        if session_headers:
+            outcome.session_headers.extend(session_headers)
+        if sessions is not None:
+            _learn(sessions, instance, outcome)
+        return outcome
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._exchange is not None:
+            self._exchange.close()
+
+    def cancel(self) -> None:
+        """The client went away: the exchange ends at once, with status 499."""
+        self._canceled = True
+        if self._exchange is not None:
+            self._exchange.cancel()
+
+
+class Dispatcher:
+    """The Invoker: every face and companion goes through here."""
+
+    def __init__(self, scheduler: Scheduler, journal: Journal, clock: Clock) -> None:
+        self.scheduler = scheduler
+        self.journal = journal
+        self._clock = clock
+        self._sessions: dict[FunctionName, Sessions] = {}
+
+    def invoke(self, invocation: Invocation) -> Call:
+        return Call(self, invocation)
+
+    def sessions_of(self, invocation: Invocation) -> Sessions | None:
+        """The session table of a function with affinity; async invocations have none (§1.6)."""
+        policy = invocation.revision.function.session
+        if policy is None or invocation.is_async:
+            return None
+        name = invocation.revision.function.name
+        table = self._sessions.get(name)
+        if table is None:
+            table = self._sessions[name] = Sessions(policy, self._clock)
+        self._forget_expired(table)
+        return table
+
+    def _forget_expired(self, table: Sessions) -> None:
+        gone = set(table.expired())
+        if gone:
+            for instance in self.scheduler.instances():
+                instance.sessions -= gone
+
+    def reject(self, invocation: Invocation, error: FCError) -> None:
+        self.journal.append(
+            InvocationRejected(
+                self.journal.now(),
+                invocation.request_id,
+                str(invocation.revision.function.name),
+                error.status,
+                error.code,
+                error.message,
+            )
+        )
+
+
+def _query(invocation: Invocation) -> str:
+    return invocation.target.partition(b"?")[2].decode("latin-1")
+
+
+def _initializer_outcome(failed: InitializerFailed) -> Outcome:
+    """Not run at all: FC answers with the Initializer's own error object."""
+    return Outcome(
+        "",
+        502,
+        [(b"content-type", b"application/json")],
+        failed.body,
+        error=FunctionError.INITIALIZATION,
+        cause=failed.cause,
+    )
+
+
+def _learn(sessions: Sessions, instance: Instance, outcome: Outcome) -> None:
+    """Bind a session that the function itself made (MCP) to the instance that made it."""
+    made = sessions.made_by_function(outcome.headers)
+    if made:
+        instance.sessions.add(made)
+    if not isinstance(outcome.body, bytes):
+        outcome.body = _watching(sessions, instance, outcome.body)
+
+
+async def _watching(sessions: Sessions, instance: Instance, body: Stream) -> AsyncIterator[bytes]:
+    """Pass a stream on, and look for the SSE event that names its session at its beginning."""
+    head = b""
+    found = False
+    async for piece in body:
+        if not found and len(head) < 4096:
+            head += piece
+            made = sessions.made_in_stream(head)
+            if made:
+                found = True
+                instance.sessions.add(made)
+        yield piece

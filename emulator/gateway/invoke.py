@@ -1,0 +1,109 @@
+"""InvokeFunction of all three APIs: the emulator's hottest path (platform.md §1.5)."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from starlette.types import Receive, Scope, Send
+
+from emulator.dispatch.engine import Engine
+from emulator.gateway import reply, request
+from emulator.model.errors import EntityTooLarge, FCError, InvalidArgument
+from emulator.model.function import Api, FunctionName, Revision
+from emulator.model.invocation import Header, Invocation
+from emulator.model.limits import ASYNC_MAX_DELAY_SECONDS, ASYNC_PAYLOAD_BYTES, SYNC_PAYLOAD_BYTES
+
+_TASK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}\Z")
+# An id that FC itself makes begins with a digit, and is a legal task id (runtime-contract.md §4.6).
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+
+
+class InvokeFace:
+    """Answers `…/invocations`, whichever API it came through."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._constants: dict[tuple[Revision, str, Api], tuple[Header, ...]] = {}
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, name: FunctionName, qualifier: str, api: Api
+    ) -> None:
+        engine = self._engine
+        request_id = engine.request_ids.new() if api is Api.FC3 else str(uuid.uuid4())
+        try:
+            revision = engine.registry.resolve(name, qualifier)
+            picked = request.pick(scope)
+            if picked.get(b"x-fc-invocation-type") not in (None, b"Sync"):
+                await self._accept(receive, send, picked, revision, request_id, qualifier, api)
+                return
+            payload = await request.read(receive, request.declared_length(picked))
+            call = Invocation(
+                revision,
+                request_id,
+                body=payload.body,
+                length=payload.length,
+                qualifier=qualifier,
+                headers=scope["headers"] if revision.function.session is not None else (),
+                want_tail=picked.get(b"x-fc-log-type") == b"Tail",
+                trigger="api",
+            )
+            invoking = engine.dispatcher.invoke(call)
+            scope["fclocal.on_disconnect"] = invoking.cancel
+            async with invoking as outcome:
+                headers = reply.invoke_headers(self._constant_headers(revision, qualifier, api), request_id, outcome)
+                await reply.send_outcome(send, 200, headers, outcome)
+        except FCError as error:
+            await reply.send_error(send, error, request_id)
+
+    def _constant_headers(self, revision: Revision, qualifier: str, api: Api) -> tuple[Header, ...]:
+        key = (revision, qualifier, api)
+        found = self._constants.get(key)
+        if found is None:
+            if len(self._constants) > 1000:
+                self._constants.clear()
+            found = self._constants[key] = reply.invoke_constants(revision, qualifier, api)
+        return found
+
+    async def _accept(
+        self,
+        receive: Receive,
+        send: Send,
+        picked: dict[bytes, bytes],
+        revision: Revision,
+        request_id: str,
+        qualifier: str,
+        api: Api,
+    ) -> None:
+        """An asynchronous invocation: 202 once it is queued."""
+        kind = picked[b"x-fc-invocation-type"].decode("latin-1")
+        if kind != "Async":
+            raise InvalidArgument(f"invocation type '{kind}' is not supported. Allowed values are: Sync, Async")
+        length = request.declared_length(picked)
+        if length is not None and length > ASYNC_PAYLOAD_BYTES:
+            raise EntityTooLarge(ASYNC_PAYLOAD_BYTES)
+        body = await request.gather(await request.read(receive, length, SYNC_PAYLOAD_BYTES))
+        if len(body) > ASYNC_PAYLOAD_BYTES:
+            raise EntityTooLarge(ASYNC_PAYLOAD_BYTES)
+        call = Invocation(revision, request_id, body=body, length=len(body), qualifier=qualifier, trigger="async")
+        task = self._engine.tasks.submit(call, task_id(picked), delay(picked))
+        await reply.send_accepted(send, request_id, task.id, api)
+
+
+def task_id(picked: dict[bytes, bytes]) -> str:
+    """The caller's own task id, empty for none; FC 2 has another name for the header."""
+    given = picked.get(b"x-fc-async-task-id") or picked.get(b"x-fc-stateful-async-invocation-id") or b""
+    text = given.decode("latin-1")
+    if text and not (_TASK_ID.match(text) or _REQUEST_ID.match(text)):
+        raise InvalidArgument(f"invalid async task id '{text[:128]}'")
+    return text
+
+
+def delay(picked: dict[bytes, bytes]) -> float:
+    """`X-Fc-Async-Delay`: 0 < seconds < 3600."""
+    text = picked.get(b"x-fc-async-delay", b"").decode("latin-1")
+    if not text:
+        return 0.0
+    if not text.isdigit() or not 0 < int(text) < ASYNC_MAX_DELAY_SECONDS:
+        raise InvalidArgument(f"invalid x-fc-async-delay '{text[:32]}': 0 < seconds < {ASYNC_MAX_DELAY_SECONDS}")
+    return float(text)

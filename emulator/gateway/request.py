@@ -1,0 +1,90 @@
+"""Reading a request: the headers that decide, and the body as bytes or as a bounded stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope
+
+from emulator.model.errors import ClientClosedRequest, EntityTooLarge, InvalidArgument
+from emulator.model.invocation import Body
+from emulator.model.limits import STREAM_ABOVE_BYTES, SYNC_PAYLOAD_BYTES
+
+_WANTED = frozenset({b"content-length", b"content-type", b"transfer-encoding", b"origin", b"host"})
+
+
+def pick(scope: Scope) -> dict[bytes, bytes]:
+    """`x-fc-*` and the few other headers that a face looks at; the last one wins."""
+    return {name: value for name, value in scope["headers"] if name[:5] == b"x-fc-" or name in _WANTED}
+
+
+def declared_length(picked: dict[bytes, bytes]) -> int | None:
+    """Content-Length, or None where there is none. The HTTP parser has checked that it is a number."""
+    value = picked.get(b"content-length")
+    if value is None or b"transfer-encoding" in picked:
+        return None
+    if not value.isdigit():
+        raise InvalidArgument("invalid Content-Length")
+    return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A body: bytes up to 64 KiB, a stream above. `length` is known for bytes and where it was declared."""
+
+    body: Body
+    length: int | None
+
+
+async def read(receive: Receive, length: int | None, limit: int = SYNC_PAYLOAD_BYTES) -> Payload:
+    """Read a body, or only its beginning if it is large. Raises `EntityTooLarge`, `ClientClosedRequest`.
+
+    A stream that turns out to be larger than `limit` raises `EntityTooLarge` at whoever reads it.
+    """
+    if length is not None and length > limit:
+        raise EntityTooLarge(limit)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientClosedRequest
+        piece = message.get("body", b"")
+        more = message.get("more_body", False)
+        if not more and not pieces:
+            return Payload(piece, len(piece))
+        pieces.append(piece)
+        size += len(piece)
+        if not more:
+            return Payload(b"".join(pieces), size)
+        if size > STREAM_ABOVE_BYTES:
+            return Payload(_rest(receive, b"".join(pieces), limit), length)
+
+
+async def _rest(receive: Receive, begun: bytes, limit: int) -> AsyncIterator[bytes]:
+    size = len(begun)
+    yield begun
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientClosedRequest
+        piece = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(piece)
+        if size > limit:
+            raise EntityTooLarge(limit)
+        yield piece
+
+
+async def gather(payload: Payload) -> bytes:
+    """The whole body, for where FC itself buffers: events of HTTP triggers, asynchronous payloads."""
+    if isinstance(payload.body, bytes):
+        return payload.body
+    return b"".join([piece async for piece in payload.body])
+
+
+def client_ip(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""

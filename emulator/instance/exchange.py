@@ -1,0 +1,285 @@
+"""One invocation at one instance, from the head that is sent to the last byte of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from emulator.instance import messages
+from emulator.instance.instance import Instance
+from emulator.instance.protocol import LogTail, failure_of
+from emulator.instance.wire import Wire, WireBodyBroken, WireClosed, WireError, WireGarbage, WireResponse
+from emulator.model.errors import BadResponse, ClientClosedRequest, FCError
+from emulator.model.events import InvocationEnded, InvocationStarted
+from emulator.model.function import Function
+from emulator.model.invocation import Cause, FunctionError, Invocation, Kind, Outcome, Report
+from emulator.model.launch import Exit
+from emulator.model.lifecycle import StopReason
+from emulator.model.limits import RESPONSE_HEADER_BYTES
+
+# Memory is measured anew when the last figure is older than this: a measurement costs some file reads.
+MEMORY_AGE_SECONDS = 0.5
+# How long a closed connection may wait for the news that the process behind it is dead.
+DEATH_SECONDS = 1.0
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
+# The suffix of FC's End line (runtime-contract.md §6.1)
+SUFFIX = {
+    FunctionError.HANDLED: "Handled function error",
+    FunctionError.UNHANDLED: "Unhandled function error",
+}
+
+
+class StreamBroken(Exception):
+    """The answer's body broke off after its head was passed on: the face can only close the connection."""
+
+
+class Exchange:
+    """Runs one invocation on an instance that was taken for it, and gives the instance back at its end.
+
+    `retire` is called with the reason when the instance must not be used again.
+    """
+
+    def __init__(self, instance: Instance, call: Invocation, *, queue_ms: float) -> None:
+        self._instance = instance
+        self._call = call
+        self._cold = instance.served == 0 and instance.in_flight == 1 and not instance.provisioned
+        self._queue_ms = queue_ms
+        self._began = 0.0
+        self._wire: Wire | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed_out = False
+        self._canceled = False
+        self._ended = False
+        self._tunnel = False
+        self._alone = instance.capacity == 1
+        self._tail = LogTail() if call.want_tail and self._alone else None
+        self._tail_result: bytes | None = None
+        self._error: FunctionError | None = None
+
+    @property
+    def _function(self) -> Function:
+        return self._instance.revision.function
+
+    @property
+    def _elapsed_ms(self) -> float:
+        return (self._instance.journal.now() - self._began) * 1000
+
+    async def run(self) -> Outcome:
+        """The outcome, with its body or a stream of it. Raises `ClientClosedRequest` and `BadResponse`."""
+        instance = self._instance
+        self._begin()
+        try:
+            response = await self._send()
+        except WireError as error:
+            return await self._broken(error)
+        except OSError:
+            return await self._broken(WireClosed(answered=False))
+        except asyncio.CancelledError:
+            self._end_canceled()
+            raise
+        if len(response.headers) > 8 and sum(len(n) + len(v) + 4 for n, v in response.headers) > RESPONSE_HEADER_BYTES:
+            self._error = FunctionError.UNHANDLED
+            self._end(502, "response headers too large")
+            raise BadResponse(f"response headers exceed the maximum allowed size ({RESPONSE_HEADER_BYTES} bytes)")
+        self._error = failure_of(response.headers)
+        outcome = Outcome(instance.id, response.status, response.headers, error=self._error)
+        outcome.cause = Cause.RAISED if self._error else None
+        if response.complete:
+            outcome.body = response.body
+            outcome.report = self._end(response.status)
+        else:
+            self._stream(outcome, response)
+        outcome.tail = self._tail_result
+        return outcome
+
+    def _begin(self) -> None:
+        instance, call = self._instance, self._call
+        self._began = instance.journal.now()
+        if self._alone:
+            if self._tail is not None:
+                self._tail.add(f"FC Invoke Start RequestId: {call.request_id}".encode())
+            instance.log.begin(call.request_id, self._tail)
+        instance.journal.append(
+            InvocationStarted(
+                self._began,
+                call.request_id,
+                instance.function,
+                call.qualifier,
+                instance.id,
+                self._cold,
+                call.trigger,
+            )
+        )
+
+    async def _send(self) -> WireResponse:
+        instance, call = self._instance, self._call
+        timeout = self._function.timeout
+        self._timer = asyncio.get_running_loop().call_later(timeout, self._expire)
+        head, chunked = instance.heads.invoke(call) if call.kind is Kind.EVENT else instance.heads.http(call)
+        no_body = call.method == b"HEAD"
+        reused = instance.idle_wire()
+        wire = self._wire = reused or await instance.open_wire()
+        try:
+            return await wire.request(head, call.body, chunked=chunked, no_body=no_body)
+        except WireClosed as closed:
+            # A server may close an idle connection just as we write: FC sends idempotent requests again.
+            again = reused is not None and not closed.answered and isinstance(call.body, bytes)
+            if not again or call.method not in IDEMPOTENT or instance.sandbox.exited.done():
+                raise
+            wire = self._wire = await instance.open_wire()
+            return await wire.request(head, call.body, chunked=chunked, no_body=no_body)
+
+    def _expire(self) -> None:
+        self._timed_out = True
+        if self._wire is not None:
+            self._wire.abandon(WireError("deadline"))
+
+    def cancel(self) -> None:
+        """The client is gone: stop waiting for the answer."""
+        self._canceled = True
+        if self._wire is not None:
+            self._wire.abandon(WireError("canceled"))
+
+    def _stream(self, outcome: Outcome, response: WireResponse) -> None:
+        outcome.length = response.length
+        if response.upgraded:
+            self._tunnel = True
+            outcome.tunnel = response
+            return
+        if self._call.kind is Kind.EVENT:
+            # A handler has returned before its bootstrap answers, so its log and duration are complete.
+            self._instance.sandbox.drain_logs()
+            outcome.report = self._report()
+            self._close_tail(outcome.report, "")
+        outcome.body = self._body(response)
+
+    async def _body(self, response: WireResponse) -> AsyncIterator[bytes]:
+        try:
+            async for piece in response.stream():
+                yield piece
+        except WireError as error:
+            await self._broken(error)
+            raise StreamBroken(str(error)) from error
+        self._end(response.status)
+
+    def close(self) -> None:
+        """Called when the face is done: an answer that was not read to its end was not wanted any more."""
+        if self._ended:
+            return
+        if self._tunnel:
+            self._end(101)
+        else:
+            self._end_canceled()
+
+    def _end_canceled(self) -> None:
+        """At concurrency 1 the canceled request may still be running, so FC replaces the instance (§1.2)."""
+        if self._wire is not None:
+            self._wire.close()
+        replace = self._alone and self._function.custom_runtime.health_check is None
+        detail = messages.canceled(self._elapsed_ms, self._memory())
+        self._end(499, detail, StopReason.CANCELED if replace else None)
+
+    # --- what can go wrong ---
+
+    async def _broken(self, error: WireError) -> Outcome:
+        if isinstance(error, WireBodyBroken) and isinstance(error.cause, FCError):
+            self._end_canceled()
+            raise error.cause
+        if self._canceled:
+            self._end_canceled()
+            raise ClientClosedRequest
+        if self._timed_out:
+            text = messages.timed_out(self._function.timeout, self._memory())
+            return self._failed(text, Cause.TIMEOUT, StopReason.TIMEOUT)
+        exit_ = await self._death()
+        duration_ms = self._elapsed_ms
+        text = messages.process_exited(duration_ms, self._memory())
+        if exit_ is None:
+            if isinstance(error, WireGarbage):
+                text = f"the function's answer is not HTTP: {error}"
+            return self._failed(text, Cause.EXITED, StopReason.UNHEALTHY)
+        if exit_.oom:
+            return self._failed(text, Cause.OOM, StopReason.OOM)
+        return self._failed(text, Cause.EXITED, StopReason.CRASHED)
+
+    async def _death(self) -> Exit | None:
+        """The exit of the process behind a broken connection, or None if it lives on."""
+        exited = self._instance.sandbox.exited
+        done, _ = await asyncio.wait([exited], timeout=DEATH_SECONDS)
+        return exited.result() if done else None
+
+    def _failed(self, text: str, cause: Cause, reason: StopReason) -> Outcome:
+        status = 200 if self._call.kind is Kind.EVENT else 502
+        self._error = FunctionError.UNHANDLED
+        report = self._end(status, text, reason)
+        outcome = Outcome(
+            self._instance.id,
+            502,
+            [(b"content-type", b"application/json")],
+            messages.error_body(text),
+            error=FunctionError.UNHANDLED,
+            cause=cause,
+            report=report,
+        )
+        outcome.tail = self._tail_result
+        return outcome
+
+    # --- the end ---
+
+    def _memory(self) -> float:
+        return self._instance.usage(0.0).peak_mb
+
+    def _report(self) -> Report:
+        usage = self._instance.usage(MEMORY_AGE_SECONDS)
+        cold = self._cold
+        return Report(self._elapsed_ms, usage.peak_mb, cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
+
+    def _close_tail(self, report: Report, detail: str) -> None:
+        """The log of this request is complete: nothing that is written from here on belongs to it."""
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            tail.add(f"FC Invoke End RequestId: {self._call.request_id}{suffix(self._error, detail)}".encode())
+            self._tail_result = tail.result(report.summary(self._function.memory_mb))
+        if self._alone:
+            self._instance.log.end()
+
+    def _end(self, status: int, detail: str = "", condemn: StopReason | None = None) -> Report:
+        """Journal the end once, and give wire and instance back. `condemn` says why it must not serve again."""
+        instance, error = self._instance, self._error
+        if self._timer is not None:
+            self._timer.cancel()
+        instance.sandbox.drain_logs()
+        report = self._report()
+        if self._ended:
+            return report
+        self._ended = True
+        self._close_tail(report, detail)
+        instance.journal.append(
+            InvocationEnded(
+                instance.journal.now(),
+                self._call.request_id,
+                instance.function,
+                instance.id,
+                status,
+                report.duration_ms,
+                report.memory_mb,
+                self._function.memory_mb,
+                report.cold,
+                report.init_ms,
+                report.queue_ms,
+                error.value if error else "",
+                detail,
+            )
+        )
+        if self._wire is not None:
+            instance.keep_wire(self._wire)
+        if condemn is not None:
+            instance.condemned = condemn
+        instance.give_back()
+        return report
+
+
+def suffix(error: FunctionError | None, detail: str) -> str:
+    """What FC puts behind the request id of an End line: `, Error: …`."""
+    text = detail or (SUFFIX.get(error, "Unhandled function error") if error else "")
+    return f", Error: {text}" if text else ""

@@ -1,0 +1,103 @@
+"""The birth of an instance: its name, its recipe, its walls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.instance.instance import Birth, Instance
+from emulator.instance.log import InstanceLog
+from emulator.instance.ports import Assignment, PortBook
+from emulator.instance.protocol import Heads
+from emulator.journal.journal import Journal
+from emulator.model import ids
+from emulator.model.errors import StartFailed
+from emulator.model.function import Account, Revision
+from emulator.model.launch import Network
+from emulator.runtime.compose import ComposeRequest, compose
+from emulator.runtime.interpreters import Interpreters
+from emulator.runtime.spec import Catalog
+from emulator.sandbox.base import Walls
+
+
+@dataclass(frozen=True, slots=True)
+class MakerOptions:
+    account: Account
+    state_dir: Path
+    network: Network
+    strict: bool
+    environment: Mapping[str, str]
+
+
+class InstanceMaker:
+    """Makes instances from revisions; the scheduler brings them up."""
+
+    def __init__(
+        self, walls: Walls, catalog: Catalog, interpreters: Interpreters, journal: Journal, options: MakerOptions
+    ) -> None:
+        self._walls = walls
+        self._catalog = catalog
+        self._interpreters = interpreters
+        self._journal = journal
+        self._options = options
+        self._ports = PortBook(options.network, walls.private_network)
+        self._assigned: dict[str, Assignment] = {}
+
+    def make(
+        self,
+        revision: Revision,
+        *,
+        capacity: int,
+        provisioned: bool,
+        changed: Callable[[Instance], None],
+    ) -> Instance:
+        """An instance in STARTING; nothing runs yet. Raises `StartFailed`, `ConfigError`, `UserError`."""
+        function = revision.function
+        name = str(function.name)
+        instance_id = ids.instance_id()
+        assignment: Assignment | None = None
+        if function.is_custom:
+            assignment = self._ports.assign(instance_id, function.custom_runtime.port)
+            self._assigned[instance_id] = assignment
+        options = self._options
+        with self._journal.span("compose", name, instance_id):
+            composition = compose(
+                revision,
+                self._catalog.find(function.runtime),
+                ComposeRequest(
+                    instance_id=instance_id,
+                    account=options.account,
+                    state_dir=options.state_dir,
+                    strict=options.strict,
+                    mounts=self._walls.mounts,
+                    network=assignment.network if assignment else options.network,
+                    interpreters=self._interpreters,
+                    environment=options.environment,
+                    port=assignment.port if assignment else None,
+                ),
+            )
+        for notice in composition.notices:
+            self._journal.notice(notice, function=name)
+        log = InstanceLog(self._journal, name, instance_id)
+        birth = Birth(
+            instance_id=instance_id,
+            revision=revision,
+            sandbox=self._walls.sandbox(instance_id, composition.launch, log.line),
+            heads=Heads(revision, options.account),
+            log=log,
+            capacity=capacity,
+            provisioned=provisioned,
+        )
+        return Instance(birth, self._journal, changed)
+
+    def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
+        """`error`, or the better explanation that the program's own port was taken."""
+        assignment = self._assigned.get(instance.id)
+        if assignment is None or not assignment.moved:
+            return error
+        return self._ports.conflict(instance.revision.function.custom_runtime.port)
+
+    def release(self, instance: Instance) -> None:
+        self._assigned.pop(instance.id, None)
+        self._ports.release(instance.id)

@@ -1,0 +1,62 @@
+"""The texts that FC itself writes into answers when an instance fails (runtime-contract.md §4.3, §4.4)."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from emulator.model.errors import StartFailed
+from emulator.model.launch import Exit
+
+
+def error_body(message: str) -> bytes:
+    """A system-made function error: `errorMessage` and nothing else."""
+    return json.dumps({"errorMessage": message}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def timed_out(timeout: float, memory_mb: float) -> str:
+    return f"Function timed out after {timeout:g} seconds (maxMemoryUsage: {memory_mb:.0f}MB)"
+
+
+def process_exited(duration_ms: float, memory_mb: float) -> str:
+    """Also for a process that was killed for its memory: FC has no text of its own for that."""
+    return (
+        "Process exited unexpectedly before completing request "
+        f"(duration: {duration_ms:.0f}ms, maxMemoryUsage: {memory_mb:.0f}MB)"
+    )
+
+
+def initializer_timed_out(timeout: float, memory_mb: float) -> str:
+    """Text UNCONFIRMED; by analogy with the function timeout (runtime-contract.md §1.4)."""
+    return f"Function initialization timed out after {timeout:g} seconds (maxMemoryUsage: {memory_mb:.0f}MB)"
+
+
+def canceled(duration_ms: float, memory_mb: float) -> str:
+    """Only ever seen in the log."""
+    return f"Invocation canceled by client (duration: {duration_ms:.0f}ms, maxMemoryUsage: {memory_mb:.2f}MB)"
+
+
+def _code_text(code: int) -> str:
+    """FC reads the exit code as an errno and prints Go's lower-case text for it, or the code alone."""
+    text = os.strerror(code).lower()
+    return f"code {code}" if code == 0 or text.startswith("unknown error") else f"code {code}, message:{text}"
+
+
+def exited_at_start(exit_: Exit, command: str, logs: str) -> StartFailed:
+    text = f"Function instance exited unexpectedly({_code_text(exit_.shell_code)}) with start command '{command}'."
+    return StartFailed("CAExited", f"{text}\nLogs:{logs}")
+
+
+def not_listening(port: int, seconds: float, hint: str, logs: str) -> StartFailed:
+    """`hint` is ours and says which port the program did open; FC's own sentence stays as it is."""
+    text = f"Function instance health check failed on port {port} in {seconds:g} seconds."
+    return StartFailed("FunctionNotStarted", f"{text}{' ' + hint if hint else ''}\nLogs:{logs}")
+
+
+def unhealthy(status: int | None) -> StartFailed:
+    """The trailing space is FC's."""
+    what = f"status code: {status} " if status is not None else "no answer in time "
+    return StartFailed(
+        "FunctionNotStarted",
+        f"The function http server cannot be started. check function health failed with {what}",
+    )

@@ -1,0 +1,71 @@
+"""Who listens where: custom runtimes often have their port hard-coded, and the host's network has it only once."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from emulator.model.errors import PortTaken
+from emulator.model.launch import Network
+from emulator.sandbox.listeners import holder_of
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The port that a program is told to listen on. `moved` is true where it is not the configured one."""
+
+    port: int
+    network: Network
+    moved: bool = False
+
+
+class PortBook:
+    """The ports that our instances hold on the host."""
+
+    def __init__(self, network: Network, private_available: bool) -> None:
+        self._network = network
+        self._private = private_available
+        self._held: dict[int, str] = {}
+
+    def assign(self, instance_id: str, port: int) -> Assignment:
+        """The configured port, in a network of its own where the host's is taken and that is possible;
+        else a free port, which works for programs that read FC_SERVER_PORT (or FC_CUSTOM_LISTEN_PORT)."""
+        if self._network is not Network.HOST:
+            return Assignment(port, self._network)
+        if port not in self._held and _free(port):
+            self._held[port] = instance_id
+            return Assignment(port, Network.HOST)
+        if self._private:
+            return Assignment(port, Network.PRIVATE)
+        other = _any_free_port()
+        self._held[other] = instance_id
+        return Assignment(other, Network.HOST, moved=True)
+
+    def release(self, instance_id: str) -> None:
+        self._held = {port: owner for port, owner in self._held.items() if owner != instance_id}
+
+    def conflict(self, port: int) -> PortTaken:
+        """Why a program that was given another port could not start."""
+        owner = self._held.get(port)
+        holder = f"another instance ({owner})" if owner else holder_of(port, "127.0.0.1") or "another process"
+        lift = "Install passt (`apt install passt`) to run such instances side by side"
+        lift += "." if owner else ", or stop that process."
+        return PortTaken(port, holder, lift)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as sock:
+        # As most servers do: a port in TIME_WAIT is free.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("0.0.0.0", port))  # noqa: S104 - probes the address that the program will use
+        except OSError:
+            return False
+    return True
+
+
+def _any_free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("0.0.0.0", 0))  # noqa: S104 - as above
+        port: int = sock.getsockname()[1]
+        return port

@@ -1,0 +1,118 @@
+"""From spawned to ready: it answered, raced against it died (runtime-contract.md §3.2, §4.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from emulator.instance import hooks, messages
+from emulator.instance.health import check
+from emulator.instance.instance import Instance
+from emulator.instance.wire import WireError
+from emulator.model.launch import TcpEndpoint, UnixEndpoint
+from emulator.sandbox.base import Listener
+
+# A program's port can't be awaited, so it is tried: soon at first, since most servers start fast.
+FIRST_PAUSE_SECONDS = 0.002
+LONGEST_PAUSE_SECONDS = 0.1
+# A program that has another port open for this long has very likely the wrong one configured.
+WRONG_PORT_SECONDS = 2.0
+
+
+async def give_birth(instance: Instance, cause: str, start_timeout: float) -> None:
+    """Start the sandbox and bring the instance to IDLE.
+
+    `cause` is the request that needs it. Raises `StartFailed` (412), `InitializerFailed` or `SandboxError`.
+    """
+    journal, name = instance.journal, instance.function
+    function = instance.revision.function
+    began = journal.now()
+    with journal.span("sandbox", name, instance.id):
+        await instance.sandbox.start()
+    with journal.span("runtime", name, instance.id):
+        await _race(instance, _answered(instance, start_timeout))
+    instance.answered()
+    if function.initializer is not None:
+        with journal.span("initializer", name, instance.id):
+            await hooks.initialize(instance, function.initializer, cause)
+    health_check = function.custom_runtime.health_check
+    if health_check is not None:
+        with journal.span("health_check", name, instance.id):
+            await asyncio.sleep(health_check.initial_delay)
+            passed, status = await check(instance, health_check)
+            if not passed:
+                raise messages.unhealthy(status)
+    instance.initialized((journal.now() - began) * 1000)
+
+
+async def _race(instance: Instance, answered: Coroutine[Any, Any, None]) -> None:
+    """Whichever comes first: the answer, or the exit, which brings the program's last lines along."""
+    exited = instance.sandbox.exited
+    task = asyncio.ensure_future(answered)
+    try:
+        either: set[asyncio.Future[Any]] = {task, exited}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if exited.done():
+            raise messages.exited_at_start(exited.result(), instance.sandbox.launch.display, instance.log.birth_text())
+        await task
+    finally:
+        task.cancel()
+
+
+async def _answered(instance: Instance, start_timeout: float) -> None:
+    endpoint = instance.sandbox.launch.endpoint
+    if isinstance(endpoint, UnixEndpoint):
+        await _bootstrap_answers(instance, start_timeout)
+    else:
+        await _port_opens(instance, endpoint, start_timeout)
+
+
+async def _bootstrap_answers(instance: Instance, start_timeout: float) -> None:
+    """Our bootstraps accept on a socket that already listens, so one request is the whole wait."""
+    try:
+        async with asyncio.timeout(start_timeout):
+            wire = await instance.open_wire()
+            await wire.request(instance.heads.control("GET", "/ready", "ready"), b"")
+    except TimeoutError:
+        raise messages.not_listening(0, start_timeout, "", instance.log.birth_text()) from None
+    except (WireError, OSError):
+        # It died, or will within a moment: the race tells which, and with what exit code.
+        await asyncio.wait([instance.sandbox.exited], timeout=start_timeout)
+        raise messages.not_listening(0, start_timeout, "", instance.log.birth_text()) from None
+    instance.keep_wire(wire)
+
+
+async def _port_opens(instance: Instance, endpoint: TcpEndpoint, start_timeout: float) -> None:
+    """FC's layer-4 check: a connect to the port, on an address that is not loopback only."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    pause = FIRST_PAUSE_SECONDS
+    told = False
+    while loop.time() - began < start_timeout:
+        ours = instance.sandbox.listeners()
+        if any(it.port == endpoint.port and not it.loopback for it in ours):
+            try:
+                instance.keep_wire(await instance.open_wire())
+            except OSError:
+                pass
+            else:
+                return
+        if ours and not told and loop.time() - began > WRONG_PORT_SECONDS:
+            told = True
+            instance.journal.notice(_port_hint(endpoint.port, ours), function=instance.function)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+    hint = _port_hint(endpoint.port, instance.sandbox.listeners())
+    raise messages.not_listening(endpoint.port, start_timeout, hint, instance.log.birth_text())
+
+
+def _port_hint(port: int, ours: Sequence[Listener]) -> str:
+    """Which port the program did open, and what to change."""
+    if any(it.port == port and it.loopback for it in ours):
+        return f"(It listens on 127.0.0.1:{port} only: FC needs 0.0.0.0:{port}.)"
+    others = sorted({it.port for it in ours})
+    if not others:
+        return ""
+    ports = ", ".join(map(str, others))
+    return f"(It listens on port {ports}, not on {port}: set customRuntimeConfig.port, or make it listen on {port}.)"

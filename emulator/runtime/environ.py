@@ -1,0 +1,123 @@
+"""The environment variables of an instance, exactly those that FC sets (runtime-contract.md §7.3, §7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from emulator.model.function import LATEST, Account, Api, Function, Revision
+from emulator.runtime.bundled import bundled_json
+from emulator.runtime.spec import RuntimeSpec
+
+CODE_PATH = "/code/"
+SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+LIBRARY_PATH = ("/code", "/code/lib", "/usr/local/lib", "/opt/lib")
+# FC names no HOME; /tmp is the one folder that every user id may write to (§7.1).
+HOME = "/tmp"  # noqa: S108 - a path inside the walls
+LANG = "C.UTF-8"
+# Process walls pass a listening socket (docs/bootstrap-protocol.md).
+BOOTSTRAP_ENDPOINT = "fd:3"
+# §7.3: the last release of FC's images that calls a built-in runtime's version FC_VER_ID.
+LAST_DEBIAN_WITH_VER_ID = 10
+RESERVED_PREFIXES = ("FC_", "FCLOCAL_")
+RESERVED_FC2 = frozenset({"accessKeyID", "accessKeySecret", "securityToken"})
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an instance's environment needs beside its revision.
+
+    `extra` is added to every function. `port` is where a program listens. `tools` is a folder, as seen inside,
+    with the interpreters of FC's image ("" for none).
+    """
+
+    account: Account
+    instance_id: str
+    extra: Mapping[str, str]
+    port: int = 0
+    tools: str = ""
+
+
+def environment(revision: Revision, spec: RuntimeSpec, around: Surroundings) -> dict[str, str]:
+    """Everything, in the order system, runtime, user: the user's values win, but for reserved names."""
+    function = revision.function
+    env = {"HOME": HOME, "LANG": LANG, "TZ": "UTC", **_search_paths(spec), **spec.env}
+    env.update(_system(revision, spec, around))
+    env.update(_credentials(function, around.account))
+    refused = set(reserved(function, around.extra))
+    for values in (function.environment, around.extra):
+        env.update({key: value for key, value in values.items() if key not in refused})
+    if around.tools:
+        env["PATH"] = with_tools(env["PATH"], around.tools)
+    if not spec.is_program:
+        env.update(_for_bootstrap(function, spec))
+    return env
+
+
+def reserved(function: Function, extra: Mapping[str, str]) -> tuple[str, ...]:
+    """The names among the user's variables that belong to FC: it refuses them (§7.3)."""
+    names = [*function.environment, *extra]
+    fc2 = RESERVED_FC2 if function.api is Api.FC2 else frozenset()
+    return tuple(dict.fromkeys(name for name in names if name.startswith(RESERVED_PREFIXES) or name in fc2))
+
+
+def with_tools(path: str, tools: str) -> str:
+    """`path` with `tools` before the first folder of the system: FC's image has its interpreters there, while the
+    user's own folders keep their place."""
+    folders = path.split(":")
+    at = next((i for i, folder in enumerate(folders) if folder.rstrip("/") in SYSTEM_PATH), len(folders))
+    return ":".join([*folders[:at], tools, *folders[at:]])
+
+
+def _search_paths(spec: RuntimeSpec) -> dict[str, str]:
+    if not spec.search_paths:
+        return {"PATH": ":".join(SYSTEM_PATH)}
+    own = (spec.interpreter.lang_dir,) if spec.interpreter else ()
+    return {"PATH": ":".join((*own, *SYSTEM_PATH, "/opt/bin")), "LD_LIBRARY_PATH": ":".join(LIBRARY_PATH)}
+
+
+def _system(revision: Revision, spec: RuntimeSpec, around: Surroundings) -> dict[str, str]:
+    function = revision.function
+    env = {
+        "FC_FUNC_CODE_PATH": CODE_PATH,
+        "FC_ACCOUNT_ID": around.account.account_id,
+        "FC_FUNCTION_HANDLER": function.handler,
+        "FC_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "FC_FUNCTION_NAME": function.name.name,
+        "FC_REGION": function.region,
+        "FC_INSTANCE_ID": around.instance_id,
+    }
+    if spec.is_program:
+        env["FC_CUSTOM_LISTEN_PORT"] = env["FC_SERVER_PORT"] = str(around.port)
+    else:
+        old = spec.debian <= LAST_DEBIAN_WITH_VER_ID
+        env["FC_VER_ID" if old else "FC_FUNCTION_VERSION"] = revision.version_id
+    if function.api is Api.FC2:
+        env["FC_SERVICE_NAME"] = function.name.service
+        env["FC_QUALIFIER"] = revision.version_id or LATEST
+        env["topic"] = f"FCLogs:{function.name.name}"
+    return env
+
+
+def _credentials(function: Function, account: Account) -> dict[str, str]:
+    if not function.inject_credentials_env:
+        return {}
+    env = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": account.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": account.access_key_secret,
+        "ALIBABA_CLOUD_SECURITY_TOKEN": account.security_token,
+    }
+    if function.api is Api.FC2:
+        env["accessKeyID"] = account.access_key_id
+        env["accessKeySecret"] = account.access_key_secret
+        env["securityToken"] = account.security_token
+    return env
+
+
+def _for_bootstrap(function: Function, spec: RuntimeSpec) -> dict[str, str]:
+    return {
+        "FCLOCAL_ENDPOINT": BOOTSTRAP_ENDPOINT,
+        "FCLOCAL_RUNTIME": spec.id,
+        "FCLOCAL_CONCURRENCY": str(function.instance_concurrency),
+        "FCLOCAL_BUNDLED": bundled_json(spec),
+    }

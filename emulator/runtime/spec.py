@@ -1,0 +1,204 @@
+"""What a runtime folder says of itself, read from `runtime.toml` and checked: languages are data here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from emulator.model.errors import ConfigError
+from emulator.runtime.toml_table import Table, fill, read_toml
+
+FILE = "runtime.toml"
+ARGV_FIELDS = ("interpreter", "home", "id", "version", "memory_mb", "heap_mb")
+NO_TEXTS: Mapping[str, str] = MappingProxyType({})
+
+
+class Kind(StrEnum):
+    """BOOTSTRAP: our own server runs the user's handler. PROGRAM: the user's server is the instance."""
+
+    BOOTSTRAP = "bootstrap"
+    PROGRAM = "program"
+
+
+class HttpShape(StrEnum):
+    """What an HTTP trigger becomes in FC 3: a JSON event (runtime-contract.md §2.8), or the request as it is."""
+
+    EVENT = "event"
+    RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class InterpreterSpec:
+    """The program that runs a bootstrap. `links` are its names in `lang_dir` inside; `argv` is still a template."""
+
+    command: str
+    lang_dir: str
+    links: tuple[str, ...]
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """An interpreter that FC's image of a custom runtime holds.
+
+    `directory` is where FC has it, "" where it is simply on PATH. `version` "" takes whichever is there.
+    """
+
+    command: str
+    version: str
+    links: tuple[str, ...]
+    directory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSpec:
+    """One runtime id. `version` is the interpreter's in FC; `debian` the release of FC's image, 0 where unknown.
+
+    `bundled` maps the import name of each module that FC's image ships to what installs it.
+    """
+
+    id: str
+    version: str
+    home: Path
+    description: str
+    kind: Kind
+    http: HttpShape
+    search_paths: bool
+    debian: int = 0
+    interpreter: InterpreterSpec | None = None
+    tools: tuple[Tool, ...] = ()
+    env: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    bundled: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+
+    @property
+    def is_program(self) -> bool:
+        return self.kind is Kind.PROGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Every runtime id that the emulator can run."""
+
+    specs: Mapping[str, RuntimeSpec]
+
+    @classmethod
+    def load(cls, dirs: Sequence[Path]) -> Catalog:
+        """Read every `DIR/<name>/runtime.toml`; an id of a later folder replaces an earlier one's.
+
+        Raises `ConfigError` for a folder that is absent and for what can not be read.
+        """
+        specs: dict[str, RuntimeSpec] = {}
+        for folder in dirs:
+            specs.update(_load_dir(folder))
+        return cls(MappingProxyType(specs))
+
+    def find(self, runtime_id: str) -> RuntimeSpec:
+        """Raises `ConfigError` that names the nearest id and all others."""
+        spec = self.specs.get(runtime_id)
+        if spec is None:
+            near = difflib.get_close_matches(runtime_id, self.specs, n=1)
+            guess = f"did you mean {near[0]}? " if near else ""
+            raise ConfigError(
+                f"there is no runtime '{runtime_id}'", f"{guess}This emulator runs {', '.join(sorted(self.specs))}"
+            )
+        return spec
+
+
+def builtin_dir() -> Path:
+    """The folder of shipped runtimes: inside the installed package, or beside it in a checkout."""
+    installed = Path(__file__).parents[1] / "_runtimes"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "runtimes"
+
+
+def _load_dir(folder: Path) -> dict[str, RuntimeSpec]:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a folder of runtimes", f"it must hold <name>/{FILE} files")
+    found: dict[str, RuntimeSpec] = {}
+    for file in sorted(folder.glob(f"*/{FILE}")):
+        for spec in read_runtime(file):
+            if spec.id in found:
+                raise ConfigError(f"runtime {spec.id} is declared in {found[spec.id].home} and in {spec.home}")
+            found[spec.id] = spec
+    return found
+
+
+def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
+    """The runtimes of one `runtime.toml`, one per id. Raises `ConfigError` with file, line and key."""
+    top = read_toml(file)
+    description = top.text("description")
+    kind = Kind(top.choice("kind", tuple(Kind)))
+    http = HttpShape(top.choice("http", tuple(HttpShape)))
+    search_paths = top.flag("search_paths", default=False)
+    names = top.table("names").all_texts()
+    debian = top.table("debian", optional=True).all_numbers()
+    interpreter = top.table("interpreter") if "interpreter" in top else None
+    raw_interpreter = _interpreter(interpreter) if interpreter is not None else None
+    if kind is Kind.BOOTSTRAP and raw_interpreter is None:
+        raise top.error("a bootstrap needs an [interpreter] table", "kind")
+    tools = tuple(_tool(item, names) for item in top.tables("tools"))
+    env = top.table("env", optional=True).all_texts()
+    bundled = _bundled(top.table("bundled", optional=True), names)
+    for stray in debian.keys() - names.keys():
+        raise top.error(f"[debian] names '{stray}', which is not in [names]", stray)
+    top.close()
+
+    def spec(name: str, version: str) -> RuntimeSpec:
+        fields = {"id": name, "version": version}
+        return RuntimeSpec(
+            id=name,
+            version=version,
+            home=file.parent.resolve(),
+            description=description,
+            kind=kind,
+            http=http,
+            search_paths=search_paths,
+            debian=debian.get(name, 0),
+            interpreter=raw_interpreter and _filled(raw_interpreter, fields),
+            tools=tuple(tool for ids, tool in tools if name in ids),
+            env=MappingProxyType({key: fill(value, fields) for key, value in env.items()}),
+            bundled=MappingProxyType(bundled.get(name, {})),
+        )
+
+    return tuple(spec(name, version) for name, version in names.items())
+
+
+def _interpreter(table: Table) -> InterpreterSpec:
+    return table.closed(
+        InterpreterSpec(
+            command=table.text("command"),
+            lang_dir=table.template("lang_dir", ("id", "version")),
+            links=table.templates("links", ("id", "version")),
+            argv=table.templates("argv", ARGV_FIELDS),
+        )
+    )
+
+
+def _filled(spec: InterpreterSpec, fields: Mapping[str, str]) -> InterpreterSpec:
+    links = tuple(dict.fromkeys(fill(link, fields) for link in spec.links))
+    return InterpreterSpec(spec.command, fill(spec.lang_dir, fields), links, spec.argv)
+
+
+def _tool(table: Table, names: Mapping[str, str]) -> tuple[frozenset[str], Tool]:
+    ids = table.texts("ids")
+    for stray in set(ids) - names.keys():
+        raise table.error(f"'{stray}' is not in [names]", "ids")
+    tool = Tool(
+        command=table.text("command"),
+        version=table.text("version", default=""),
+        links=table.texts("links"),
+        directory=table.text("directory", default=""),
+    )
+    return frozenset(ids), table.closed(tool)
+
+
+def _bundled(table: Table, names: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for name in table.names:
+        if name not in names:
+            raise table.error(f"[bundled] names '{name}', which is not in [names]", name)
+        found[name] = table.table(name).all_texts()
+    return found

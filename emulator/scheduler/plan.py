@@ -1,0 +1,259 @@
+"""The policy of one revision's pool: pure, data in and decisions out. `Scheduler` acts on it.
+
+Order (runtime-contract.md §1.2, §1.5, §1.6): retire what must go; serve waiters, oldest first; build up to the
+provisioned minimum; freeze what idled; reclaim what stayed idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from emulator.model.lifecycle import State, StopReason
+
+
+class Seat(Protocol):
+    """An instance, as far as the policy looks at it."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def room(self) -> int: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def since(self) -> float: ...
+    @property
+    def served(self) -> int: ...
+    @property
+    def provisioned(self) -> bool: ...
+    @property
+    def healthy(self) -> bool: ...
+    @property
+    def reserved(self) -> bool: ...
+    @property
+    def condemned(self) -> StopReason | None: ...
+    @property
+    def sessions(self) -> Collection[str]: ...
+
+
+S = TypeVar("S", bound=Seat)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the policy obeys. `freeze_after` None: never freeze. `sessions_per_seat` 0: no affinity."""
+
+    capacity: int
+    provisioned: int
+    on_demand: bool
+    freeze_after: float | None
+    keep_alive: float
+    queue_timeout: float
+    sessions_per_seat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request without an instance. `session` is empty for none."""
+
+    key: int
+    since: float
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[S]):
+    """One pool at one moment. `births` are under way; `allowed` more may be created, `at_once` of them now."""
+
+    now: float
+    rules: Rules
+    seats: Sequence[S]
+    waiting: Sequence[Waiting]
+    births: int
+    provisioned_births: int
+    allowed: int
+    at_once: int
+    current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Give(Generic[S]):
+    waiting: Waiting
+    seat: S
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    provisioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """429: nobody serves this request in time. `why` is for the message."""
+
+    waiting: Waiting
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze(Generic[S]):
+    seat: S
+
+
+@dataclass(frozen=True, slots=True)
+class Retire(Generic[S]):
+    seat: S
+    reason: StopReason
+
+
+Decision = Give[S] | Create | Refuse | Freeze[S] | Retire[S]
+
+
+@dataclass(slots=True)
+class Plan(Generic[S]):
+    """Decisions in the order in which to act on them, and when to look again (None: at the next change)."""
+
+    decisions: list[Decision[S]] = field(default_factory=list)
+    wake_at: float | None = None
+
+    def look_again(self, at: float) -> None:
+        if self.wake_at is None or at < self.wake_at:
+            self.wake_at = at
+
+
+AWAKE = (State.IDLE, State.BUSY)
+RETIRABLE = (State.IDLE, State.FROZEN, State.BUSY)
+
+
+def plan(view: View[S]) -> Plan[S]:
+    """What to do now."""
+    result: Plan[S] = Plan()
+    kept = _retire_what_must_go(view, result)
+    if view.waiting:
+        kept = _serve(view, kept, result)
+    _provision(view, result)
+    _cool(view, kept, result)
+    return result
+
+
+def _retire_what_must_go(view: View[S], result: Plan[S]) -> list[S]:
+    kept = []
+    for seat in view.seats:
+        if seat.condemned is not None:
+            if seat.state in RETIRABLE and seat.in_flight == 0:
+                result.decisions.append(Retire(seat, seat.condemned))
+        elif not view.current and seat.state in RETIRABLE:
+            result.decisions.append(Retire(seat, StopReason.REPLACED))
+        else:
+            kept.append(seat)
+    return kept
+
+
+def _serve(view: View[S], seats: list[S], result: Plan[S]) -> list[S]:
+    """Give, create, wait or refuse; returns the seats that nobody was given to."""
+    rooms = {id(seat): seat.room for seat in seats}
+    given: set[int] = set()
+    unserved = 0
+    coming = view.births * view.rules.capacity
+    may_create = min(view.allowed, view.at_once) if view.rules.on_demand else 0
+    created = 0
+    for waiting in view.waiting:
+        seat = _choose(view.rules, seats, rooms, given, waiting)
+        if seat is not None:
+            rooms[id(seat)] -= 1
+            given.add(id(seat))
+            result.decisions.append(Give(waiting, seat))
+            continue
+        why = _full_session(seats, waiting)
+        if why:
+            result.decisions.append(Refuse(waiting, why))
+            continue
+        unserved += 1
+        if unserved <= coming:
+            continue
+        if created < may_create:
+            created += 1
+            coming += view.rules.capacity
+            result.decisions.append(Create())
+        elif view.allowed - created <= 0 or not view.rules.on_demand:
+            _wait_or_refuse(view, waiting, result)
+        # else: births are under way as fast as this machine takes them
+    return [seat for seat in seats if id(seat) not in given]
+
+
+def _wait_or_refuse(view: View[S], waiting: Waiting, result: Plan[S]) -> None:
+    deadline = waiting.since + view.rules.queue_timeout
+    if view.now >= deadline:
+        why = "the instance limit is reached" if view.rules.on_demand else "on-demand instances are disabled"
+        result.decisions.append(Refuse(waiting, why))
+    else:
+        result.look_again(deadline)
+
+
+def _choose(rules: Rules, seats: Sequence[S], rooms: dict[int, int], given: set[int], waiting: Waiting) -> S | None:
+    """The session's own instance; else the fullest with room, the latest used idle, the latest used frozen."""
+    if waiting.session:
+        bound = next((seat for seat in seats if waiting.session in seat.sessions), None)
+        if bound is not None:
+            return bound if _usable(bound, rooms, given) else None
+    if rules.sessions_per_seat:
+        seats = [seat for seat in seats if len(seat.sessions) < rules.sessions_per_seat]
+    usable = [seat for seat in seats if _usable(seat, rooms, given)]
+    return max(usable, key=_preference, default=None)
+
+
+def _preference(seat: Seat) -> tuple[int, bool, int, float]:
+    awake = {State.BUSY: 2, State.IDLE: 1}.get(seat.state, 0)
+    return awake, seat.provisioned, seat.in_flight, seat.since
+
+
+def _usable(seat: S, rooms: dict[int, int], given: set[int]) -> bool:
+    if seat.state is State.FROZEN:
+        # Thawing takes a moment, so a frozen instance is given to one request at a time.
+        return seat.healthy and not seat.reserved and id(seat) not in given
+    return rooms[id(seat)] > 0
+
+
+def _full_session(seats: Sequence[S], waiting: Waiting) -> str:
+    """A session whose instance has no request slot left gets 429 (runtime-contract.md §1.6)."""
+    if waiting.session:
+        for seat in seats:
+            if waiting.session in seat.sessions and seat.state is State.BUSY and seat.room == 0:
+                return "the session's instance has no request slot left"
+    return ""
+
+
+def _provision(view: View[S], result: Plan[S]) -> None:
+    if not view.current:
+        return
+    alive = sum(1 for seat in view.seats if seat.provisioned and seat.condemned is None)
+    missing = view.rules.provisioned - alive - view.provisioned_births
+    creating = sum(isinstance(it, Create) for it in result.decisions)
+    room = min(view.at_once, view.allowed) - creating
+    for _ in range(max(0, min(missing, room))):
+        result.decisions.append(Create(provisioned=True))
+
+
+def _cool(view: View[S], seats: Sequence[S], result: Plan[S]) -> None:
+    rules = view.rules
+    surplus = sum(1 for seat in view.seats if seat.provisioned and seat.condemned is None) - rules.provisioned
+    for seat in seats:
+        if seat.state not in (State.IDLE, State.FROZEN) or seat.reserved:
+            continue
+        kept = seat.provisioned and surplus <= 0
+        if not kept:
+            due = seat.since if seat.provisioned else seat.since + rules.keep_alive
+            if view.now >= due:
+                surplus -= seat.provisioned
+                reason = StopReason.SCALED_IN if seat.provisioned else StopReason.IDLE
+                result.decisions.append(Retire(seat, reason))
+                continue
+            result.look_again(due)
+        if seat.state is State.IDLE and rules.freeze_after is not None and seat.healthy:
+            due = seat.since + rules.freeze_after
+            if view.now >= due:
+                result.decisions.append(Freeze(seat))
+            else:
+                result.look_again(due)

@@ -1,0 +1,11 @@
+'use strict';
+// Says how to get a module that FC's runtime ships and this machine lacks. Loaded only when a module is missing.
+
+/** One line for the log, or null if FC does not ship the module that `message` misses. */
+exports.explain = function (message, settings) {
+  const missing = /Cannot find (?:module|package) '((?:@[^/']+\/)?[^/']+)/.exec(message);
+  const shipped = settings.bundled ? JSON.parse(settings.bundled) : {};
+  if (!missing || typeof shipped[missing[1]] !== 'string') return null;
+  return "fclocal: Function Compute's " + settings.runtime + " runtime ships '" + missing[1] +
+    "', this machine does not. Run in the function's code folder: npm install --no-save " + shipped[missing[1]];
+};

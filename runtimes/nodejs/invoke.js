@@ -1,0 +1,79 @@
+'use strict';
+// One call of user code: it is settled once, by callback, promise, exception or HTTP response.
+
+const errors = require('./errors');
+const bytes = require('./wire').bytes;
+
+const RESULT = 'content-type: application/octet-stream\r\n';
+
+/** A request that user code works on. */
+function Call(request, connection, log) {
+  this.id = request.headers['x-fc-request-id'] || '';
+  this.connection = connection;
+  this.log = log;
+  this.settled = false;
+  this.onSettled = null;
+}
+
+Call.prototype.settle = function () {
+  if (this.settled) return false;
+  this.settled = true;
+  if (this.onSettled) this.onSettled(this);
+  return true;
+};
+
+/** Answer with a handler's result. */
+Call.prototype.succeed = function (value) {
+  let body;
+  if (this.settled) return;
+  try {
+    body = errors.serialize(value);
+    if (typeof body === 'string') body = bytes(body);
+  } catch (error) {
+    this.fail(errors.unhandled(error, this.log.settings));
+    return;
+  }
+  this.settle();
+  this.connection.answer(200, RESULT, body);
+};
+
+/** Log FC's error object and answer with it. What fails after the answer is logged only. */
+Call.prototype.fail = function (fault) {
+  const text = JSON.stringify(fault.body);
+  this.log.error(this.id, text);
+  if (!this.settle()) return;
+  this.connection.answer(404, 'content-type: application/json\r\nx-fc-status: 404\r\nx-fc-error-type: ' + fault.kind + '\r\n', bytes(text));
+};
+
+/** Thrown, rejected or uncaught. */
+Call.prototype.crash = function (error) {
+  this.fail(errors.unhandled(error, this.log.settings));
+};
+
+/**
+ * Run `fn` with `args` and a callback after them. Its promise counts from nodejs18 on; before, a value returned is
+ * ignored and only a rejection is seen (runtime-contract.md §2.3). `returned` false ignores values everywhere.
+ */
+exports.run = function (call, fn, args, settings) {
+  function callback(error, data) {
+    if (call.settled) return;
+    if (error) call.fail(errors.handled(error));
+    else call.succeed(data);
+  }
+  exports.guard(call, () => {
+    const returned = args.length === 2 ? fn(args[0], args[1], callback) : fn(args[0], callback);
+    if (!returned || typeof returned.then !== 'function') return;
+    returned.then(settings.modern ? (value) => call.succeed(value) : undefined, (error) => call.crash(error));
+  });
+};
+
+/** Call user code so that whatever it throws settles `call`. */
+exports.guard = function (call, body) {
+  try {
+    body();
+  } catch (error) {
+    call.crash(error);
+  }
+};
+
+exports.Call = Call;
