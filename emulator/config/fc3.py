@@ -9,10 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from emulator.config import bounds, parts
-from emulator.config.layers import resolve_layer
+from emulator.config.layers import layer_name, resolve_layer
 from emulator.config.paths import OutsideProject, is_inside, real
-from emulator.config.section import Section
-from emulator.config.tree import Scalar
+from emulator.config.section import Section, shown
+from emulator.config.tree import Scalar, as_text, is_null
 from emulator.config.triggers import triggers
 from emulator.model import limits
 from emulator.model.function import Api, BuildStep, Function, FunctionName, Isolation, Layer
@@ -50,9 +50,10 @@ def build_function(
     defaults = defaults or Defaults()
     name = section.text("functionName").strip()
     runtime = _runtime(section, context)
-    why = bounds.name_problem(name) or ("" if runtime else "its runtime can not be run")
-    if why:
-        section.report.warn(f"{why}; this function is left out", section.at("functionName"))
+    if why := bounds.name_problem(name):
+        section.warn("functionName", f"{why}; this function is left out")
+        return None
+    if not runtime:
         return None
     if service and bounds.name_problem(service):
         section.report.warn(
@@ -99,11 +100,14 @@ def _runtime(section: Section, context: Context) -> str:
     if not wanted and section.has("customContainerConfig"):
         return "custom-container"
     if not wanted:
-        section.warn("runtime", f"the function names no `runtime`; FC has {', '.join(bounds.RUNTIMES)}")
+        section.warn(
+            "runtime", f"no `runtime` is named, so the function is left out; FC has {', '.join(bounds.RUNTIMES)}"
+        )
         return ""
     found = bounds.known_runtime(wanted, context.extra_runtimes)
     if found != wanted:
-        choice = f"`{found}` is used" if found else f"FC has {', '.join(bounds.RUNTIMES)}"
+        known = ", ".join(bounds.RUNTIMES)
+        choice = f"`{found}` is used" if found else f"the function is left out; FC has {known}"
         section.warn("runtime", f"runtime '{wanted}' is not supported; {choice}")
     return found
 
@@ -132,11 +136,11 @@ def _environment(section: Section, api: Api) -> MappingProxyType[str, str]:
     group = section.section("environmentVariables")
     pairs: list[tuple[str, str]] = []
     for key, node in group.map.entries.items():
-        if isinstance(node, Scalar):
-            if node.value is not None:  # a null value is no variable (platform.md §3.1.1)
-                pairs.append((key, node.text))
-        else:
-            group.warn(key, f"environment variable `{key}` must be text; it is not set")
+        if is_null(node):  # a null value is no variable (platform.md §3.1.1)
+            continue
+        if not isinstance(node, Scalar):
+            group.warn(key, f"environment variable `{key}` must be text, not {shown(node)}; it is set to its JSON")
+        pairs.append((key, as_text(node)))
     return MappingProxyType(bounds.environment(group, pairs, api is Api.FC2))
 
 
@@ -146,8 +150,10 @@ def _layers(section: Section, context: Context) -> tuple[Layer, ...]:
         section.warn("layers", f"there are {len(arns)} layers, but FC takes {limits.MAX_LAYERS}; the rest is left out")
     layers = tuple(resolve_layer(arn, context.state_dir) for arn in arns[: limits.MAX_LAYERS])
     for layer in layers:
-        if layer.path is None:
-            name = layer.arn.split("layers/")[-1].split("/")[0]
+        name, _ = layer_name(layer.arn)
+        if not name:
+            section.warn("layers", f"`{layer.arn[:80]}` is no ARN of a layer; it is not mounted")
+        elif layer.path is None:
             section.warn("layers", f"layer `{layer.arn}` is not here; put its content into .fclocal/layers/{name}")
     return layers
 

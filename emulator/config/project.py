@@ -53,7 +53,7 @@ def load_project(
 
     Raises `ConfigError` where nothing can be run; everything else is in `Project.problems`.
     """
-    file = _project_file(path)
+    file = _project_file(path.absolute())
     root = Path(os.path.realpath(file.parent))
     document = load_file(file, file.name)
     if not isinstance(document, Map):
@@ -151,7 +151,7 @@ def _check_routes(loaded: Loaded, functions: Sequence[Function], report: Report)
 
 def missing_code(function: Function) -> Problem | None:
     """A problem where the code that a function names does not exist, with the steps that would produce it."""
-    if function.code is None or function.code.exists():
+    if function.code is None or function.code.exists() or function.runtime == "custom-container":
         return None
     message = f"function `{function.name}`: its code `{function.code}` does not exist"
     if function.build:
