@@ -46,12 +46,26 @@ _BROKEN = (
 
 
 def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Unpack a zip (jar, war) or tar into the folder `into`, which is made. Nothing is written outside of it.
+    """Unpack a zip (jar, war) or tar into the folder `into`. Nothing is written outside of it.
 
+    Where `into` does not exist it appears at once and whole, so that a killed emulator leaves no half of it behind.
     Permissions are kept without setuid; links only where they stay inside. Raises `ConfigError` for a broken or
-    hostile archive, after removing what it had unpacked if the folder is its own.
+    hostile archive.
     """
-    made = not into.exists()
+    if into.exists():
+        _unpack(archive, into, max_bytes)
+        return
+    partial = into.with_name(f".{into.name}.{os.getpid()}.partial")
+    try:
+        _unpack(archive, partial, max_bytes)
+        partial.rename(into)
+    except OSError as error:
+        raise _refused(archive, f"can not be unpacked ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _unpack(archive: Path, into: Path, max_bytes: int) -> None:
     try:
         into.mkdir(parents=True, exist_ok=True)
         allowed = min(max_bytes, max(FREE_BYTES, archive.stat().st_size * MAX_RATIO))
@@ -63,14 +77,9 @@ def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES) -> None:
         else:
             raise unpacking.refused("is neither a zip nor a tar archive")
         unpacking.make_links()
-    except ConfigError:
-        _clean(into, made)
-        raise
     except OSError as error:
-        _clean(into, made)
         raise _refused(archive, f"can not be unpacked ({error.strerror or error})") from None
     except _BROKEN as error:
-        _clean(into, made)
         raise _refused(archive, f"is broken ({error})") from None
 
 
@@ -94,11 +103,6 @@ def stage(code: Path, into: Path, start_command: str = "") -> None:
 
 def _refused(archive: Path, why: str) -> ConfigError:
     return ConfigError(f"archive {why}", "pack it again, or name the folder with its content", Place(archive.name))
-
-
-def _clean(into: Path, made: bool) -> None:
-    if made:
-        shutil.rmtree(into, ignore_errors=True)
 
 
 @dataclass(slots=True)
