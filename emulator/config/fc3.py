@@ -15,7 +15,7 @@ from emulator.config.section import Section, shown
 from emulator.config.tree import Scalar, as_text, is_null
 from emulator.config.triggers import triggers
 from emulator.model import limits
-from emulator.model.function import Api, BuildStep, Function, FunctionName, Isolation, Layer
+from emulator.model.function import Account, Api, BuildStep, Function, FunctionName, Isolation, Layer
 
 DEFAULT_REGION = "cn-hangzhou"
 
@@ -35,6 +35,7 @@ class Context:
     root: Path
     state_dir: Path
     extra_runtimes: Collection[str] = ()
+    account: Account | None = None
 
 
 def build_function(
@@ -47,21 +48,14 @@ def build_function(
     build: tuple[BuildStep, ...] = (),
 ) -> Function | None:
     """The function, or None where it can not be run; the reason is then a problem."""
-    defaults = defaults or Defaults()
     name = section.text("functionName").strip()
     runtime = _runtime(section, context)
-    if why := bounds.name_problem(name):
+    why = bounds.name_problem(name) or (bounds.name_problem(service) if service else "")
+    if why:
         section.warn("functionName", f"{why}; this function is left out")
-        return None
-    if not runtime:
-        return None
-    if service and bounds.name_problem(service):
-        section.report.warn(
-            f"`{service[:80]}` can not be a service's name; this function is left out", section.map.place
-        )
+    if why or not runtime:
         return None
     bounds.check_name(section, "functionName", name)
-    memory = bounds.memory_mb(section, defaults.memory_mb)
     gpu = parts.gpu(section)
     function = Function(
         name=FunctionName(name, service),
@@ -71,28 +65,18 @@ def build_function(
         description=section.text("description"),
         region=section.text("region") or DEFAULT_REGION,
         code=code_path(section, "code", context.root),
-        memory_mb=memory,
-        cpu=bounds.cpu(section, memory, checked=gpu is None),
-        disk_mb=bounds.disk_mb(section, gpu is not None),
-        timeout=bounds.within(section, "timeout", 1, limits.MAX_TIMEOUT_SECONDS, defaults.timeout),
         environment=_environment(section, api),
         layers=_layers(section, context),
         gpu=gpu,
         mounts=parts.mounts(section, name),
         triggers=triggers(section),
-        session=parts.session(section),
-        isolation=parts.isolation(section),
         async_policy=parts.async_policy(section),
-        log_project=_log(section, "project"),
-        log_store=_log(section, "logstore"),
-        role=section.text("role"),
         build=build,
         place=section.at("functionName"),
     )
-    function = _with_hooks(function, section, api)
-    function = _with_scaling(function, section)
-    function = _with_identity(function, section)
-    return _with_program(function, section)
+    for part in (_with_hooks, _with_identity, _with_scaling, _with_program):
+        function = part(function, section)
+    return _with_size(function, section, defaults or Defaults())
 
 
 def _runtime(section: Section, context: Context) -> str:
@@ -164,13 +148,24 @@ def _log(section: Section, key: str) -> str:
     return section.section("logConfig").text(key)
 
 
-def _with_hooks(function: Function, section: Section, api: Api) -> Function:
+def _with_size(function: Function, section: Section, defaults: Defaults) -> Function:
+    memory, gpu = bounds.memory_mb(section, defaults.memory_mb), function.gpu is not None
+    return dataclasses.replace(
+        function,
+        memory_mb=memory,
+        cpu=bounds.cpu(section, memory, checked=not gpu),
+        disk_mb=bounds.disk_mb(section, gpu),
+        timeout=bounds.within(section, "timeout", 1, limits.MAX_TIMEOUT_SECONDS, defaults.timeout),
+    )
+
+
+def _with_hooks(function: Function, section: Section) -> Function:
     group = section.section("instanceLifecycleConfig")
     return dataclasses.replace(
         function,
         initializer=parts.hook(group, "initializer", limits.MAX_INITIALIZER_SECONDS),
         pre_stop=parts.hook(group, "preStop", limits.MAX_PRE_STOP_SECONDS),
-        pre_freeze=parts.hook(group, "preFreeze", limits.MAX_PRE_STOP_SECONDS) if api is Api.FC2 else None,
+        pre_freeze=parts.hook(group, "preFreeze", limits.MAX_PRE_STOP_SECONDS) if function.api is Api.FC2 else None,
     )
 
 
@@ -183,7 +178,8 @@ def _with_scaling(function: Function, section: Section) -> Function:
             " FC 3; 1 is used",
         )
         concurrency = 1
-    if concurrency > 1 and function.isolation is Isolation.REQUEST_EXCLUSIVE:
+    isolation = parts.isolation(section)
+    if concurrency > 1 and isolation is Isolation.REQUEST_EXCLUSIVE:
         section.warn("instanceConcurrency", "`instanceIsolationMode: REQUEST_EXCLUSIVE` forces a concurrency of 1")
         concurrency = 1
     provisioned = section.section("provisionConfig")
@@ -193,6 +189,8 @@ def _with_scaling(function: Function, section: Section) -> Function:
     return dataclasses.replace(
         function,
         instance_concurrency=concurrency,
+        isolation=isolation,
+        session=parts.session(section),
         provisioned=max(0, target or 0, scaling or 0),
         on_demand=not section.flag("disableOndemand"),
         max_instances=max(0, reserved) if reserved is not None else None,
@@ -201,13 +199,16 @@ def _with_scaling(function: Function, section: Section) -> Function:
 
 
 def _with_identity(function: Function, section: Section) -> Function:
-    """The user of the process (NAS), and where credentials are given to it (runtime-contract.md §7.3)."""
+    """Role, log store, user of the process (NAS), and where credentials go (runtime-contract.md §7.3)."""
     word = section.text("disableInjectCredentials").lower()
     if word not in ("", "none", "env", "request", "all"):
         section.warn("disableInjectCredentials", "`disableInjectCredentials` must be None, Env, Request or All")
     nas = None if isinstance(section.map.get("nasConfig"), Scalar) else section.section("nasConfig")
     return dataclasses.replace(
         function,
+        role=section.text("role"),
+        log_project=_log(section, "project"),
+        log_store=_log(section, "logstore"),
         inject_credentials_env=word not in ("env", "all") and not section.flag("enableLongLiving"),
         inject_credentials_request=word not in ("request", "all"),
         user_id=bounds.whole_within(nas, "userId", 0, limits.MAX_USER_ID, 0) if nas else 0,
