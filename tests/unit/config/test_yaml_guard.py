@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,9 @@ def test_files_that_are_no_text_are_told(tmp_path: Path) -> None:
         load_file(tmp_path / "large.yaml", "large.yaml")
     with pytest.raises(ConfigError, match="is a folder"):
         load_file(tmp_path, "folder")
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ConfigError, match="no regular file"):
+        load_file(tmp_path / "fifo", "fifo")
     with pytest.raises(ConfigError, match="No such file"):
         load_file(tmp_path / "none.yaml", "none.yaml")
     assert plain(load_file(tmp_path / "bom.yaml", "bom.yaml")) == {"a": 1, "b": 2}
