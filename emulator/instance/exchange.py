@@ -46,10 +46,9 @@ class Exchange:
         self._queue_ms = queue_ms
         self._began = 0.0
         self._wire: Wire | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._timed_out = False
         self._canceled = False
-        self._ended = False
+        self.ended = False
         self._tunnel = False
         self._alone = instance.capacity == 1
         self._tail = LogTail() if call.want_tail and self._alone else None
@@ -94,7 +93,8 @@ class Exchange:
 
     def _begin(self) -> None:
         instance, call = self._instance, self._call
-        self._began = instance.journal.now()
+        self._began = now = instance.journal.now()
+        instance.deadlines.add(now, self)
         if self._alone:
             if self._tail is not None:
                 self._tail.add(f"FC Invoke Start RequestId: {call.request_id}".encode())
@@ -113,8 +113,6 @@ class Exchange:
 
     async def _send(self) -> WireResponse:
         instance, call = self._instance, self._call
-        timeout = self._function.timeout
-        self._timer = asyncio.get_running_loop().call_later(timeout, self._expire)
         head, chunked = instance.heads.invoke(call) if call.kind is Kind.EVENT else instance.heads.http(call)
         no_body = call.method == b"HEAD"
         reused = instance.idle_wire()
@@ -129,7 +127,8 @@ class Exchange:
             wire = self._wire = await instance.open_wire()
             return await wire.request(head, call.body, chunked=chunked, no_body=no_body)
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """The function's time is over."""
         self._timed_out = True
         if self._wire is not None:
             self._wire.abandon(WireError("deadline"))
@@ -164,7 +163,7 @@ class Exchange:
 
     def close(self) -> None:
         """Called when the face is done: an answer that was not read to its end was not wanted any more."""
-        if self._ended:
+        if self.ended:
             return
         if self._tunnel:
             self._end(101)
@@ -246,13 +245,11 @@ class Exchange:
     def _end(self, status: int, detail: str = "", condemn: StopReason | None = None) -> Report:
         """Journal the end once, and give wire and instance back. `condemn` says why it must not serve again."""
         instance, error = self._instance, self._error
-        if self._timer is not None:
-            self._timer.cancel()
         instance.sandbox.drain_logs()
         report = self._report()
-        if self._ended:
+        if self.ended:
             return report
-        self._ended = True
+        self.ended = True
         self._close_tail(report, detail)
         instance.journal.append(
             InvocationEnded(

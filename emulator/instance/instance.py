@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.instance.deadlines import Deadlines
 from emulator.instance.log import InstanceLog
 from emulator.instance.protocol import Heads
 from emulator.instance.wire import Wire
@@ -44,6 +45,7 @@ class Birth:
     log: InstanceLog
     capacity: int
     provisioned: bool
+    deadlines: Deadlines
 
 
 PreFreeze = Callable[["Instance", Hook], Coroutine[Any, Any, None]]
@@ -61,6 +63,7 @@ class Instance:
         self.sandbox = birth.sandbox
         self.heads = birth.heads
         self.log = birth.log
+        self.deadlines = birth.deadlines
         self.capacity = birth.capacity
         self.provisioned = birth.provisioned
         self.function = str(birth.revision.function.name)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator.instance.deadlines import Deadlines
 from emulator.instance.instance import Birth, Instance
 from emulator.instance.log import InstanceLog
 from emulator.instance.ports import Assignment, PortBook
@@ -50,6 +51,7 @@ class InstanceMaker:
         *,
         capacity: int,
         provisioned: bool,
+        deadlines: Deadlines,
         changed: Callable[[Instance], None],
     ) -> Instance:
         """An instance in STARTING; nothing runs yet. Raises `StartFailed`, `ConfigError`, `UserError`."""
@@ -88,6 +90,7 @@ class InstanceMaker:
             log=log,
             capacity=capacity,
             provisioned=provisioned,
+            deadlines=deadlines,
         )
         return Instance(birth, self._journal, changed)
 

@@ -330,10 +330,11 @@ class Project:
         return found[0] if len(found) == 1 else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Revision:
     """One immutable deployment of a function: its declaration and the fingerprint of its code.
 
+    Two revisions are never the same one, so they compare and hash by identity.
     `number` grows by one with each deploy of the same function. `code_dir` is a folder, also where the
     declaration named an archive. `checksum` is CRC-64/ECMA-182 of the code in decimal, as FC reports it.
     """
@@ -347,9 +348,6 @@ class Revision:
 
     def __str__(self) -> str:
         return f"{self.function.name}@r{self.number}"
-
-    def __hash__(self) -> int:
-        return hash((self.function.name, self.number))
 
 
 @dataclass(frozen=True, slots=True)

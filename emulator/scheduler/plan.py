@@ -153,14 +153,13 @@ def _retire_what_must_go(view: View[S], result: Plan[S]) -> list[S]:
 
 def _serve(view: View[S], seats: list[S], result: Plan[S]) -> list[S]:
     """Give, create, wait or refuse; returns the seats that nobody was given to."""
-    rooms = {id(seat): seat.room for seat in seats}
+    rooms = {id(seat): _places(seat) for seat in seats}
     given: set[int] = set()
-    unserved = 0
+    unserved = created = 0
     coming = view.births * view.rules.capacity
     may_create = min(view.allowed, view.at_once) if view.rules.on_demand else 0
-    created = 0
     for waiting in view.waiting:
-        seat = _choose(view.rules, seats, rooms, given, waiting)
+        seat = _choose(view.rules, seats, rooms, waiting)
         if seat is not None:
             rooms[id(seat)] -= 1
             given.add(id(seat))
@@ -177,43 +176,48 @@ def _serve(view: View[S], seats: list[S], result: Plan[S]) -> list[S]:
             created += 1
             coming += view.rules.capacity
             result.decisions.append(Create())
-        elif view.allowed - created <= 0 or not view.rules.on_demand:
-            _wait_or_refuse(view, waiting, result)
-        # else: births are under way as fast as this machine takes them
+        elif view.rules.on_demand and view.allowed > created:
+            pass  # births are under way as fast as this machine takes them
+        elif _refused(view, waiting, result):
+            continue
+        if created >= may_create and not view.rules.sessions_per_seat and not any(rooms.values()):
+            break  # who came later finds no more than this one did, and has a later deadline
     return [seat for seat in seats if id(seat) not in given]
 
 
-def _wait_or_refuse(view: View[S], waiting: Waiting, result: Plan[S]) -> None:
+def _places(seat: Seat) -> int:
+    """How many requests may be given to it now; one to a frozen one, since thawing takes a moment."""
+    if seat.state is State.FROZEN:
+        return int(seat.healthy and not seat.reserved)
+    return seat.room
+
+
+def _refused(view: View[S], waiting: Waiting, result: Plan[S]) -> bool:
+    """At the limit: whether its patience is at an end; if not, look again then."""
     deadline = waiting.since + view.rules.queue_timeout
-    if view.now >= deadline:
-        why = "the instance limit is reached" if view.rules.on_demand else "on-demand instances are disabled"
-        result.decisions.append(Refuse(waiting, why))
-    else:
+    if view.now < deadline:
         result.look_again(deadline)
+        return False
+    why = "the instance limit is reached" if view.rules.on_demand else "on-demand instances are disabled"
+    result.decisions.append(Refuse(waiting, why))
+    return True
 
 
-def _choose(rules: Rules, seats: Sequence[S], rooms: dict[int, int], given: set[int], waiting: Waiting) -> S | None:
+def _choose(rules: Rules, seats: Sequence[S], rooms: dict[int, int], waiting: Waiting) -> S | None:
     """The session's own instance; else the fullest with room, the latest used idle, the latest used frozen."""
     if waiting.session:
         bound = next((seat for seat in seats if waiting.session in seat.sessions), None)
         if bound is not None:
-            return bound if _usable(bound, rooms, given) else None
+            return bound if rooms[id(bound)] > 0 else None
     if rules.sessions_per_seat:
         seats = [seat for seat in seats if len(seat.sessions) < rules.sessions_per_seat]
-    usable = [seat for seat in seats if _usable(seat, rooms, given)]
+    usable = [seat for seat in seats if rooms[id(seat)] > 0]
     return max(usable, key=_preference, default=None)
 
 
 def _preference(seat: Seat) -> tuple[int, bool, int, float]:
     awake = {State.BUSY: 2, State.IDLE: 1}.get(seat.state, 0)
     return awake, seat.provisioned, seat.in_flight, seat.since
-
-
-def _usable(seat: S, rooms: dict[int, int], given: set[int]) -> bool:
-    if seat.state is State.FROZEN:
-        # Thawing takes a moment, so a frozen instance is given to one request at a time.
-        return seat.healthy and not seat.reserved and id(seat) not in given
-    return rooms[id(seat)] > 0
 
 
 def _full_session(seats: Sequence[S], waiting: Waiting) -> str:

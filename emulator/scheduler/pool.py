@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from emulator.instance.deadlines import Deadlines
 from emulator.instance.instance import Instance
 from emulator.model.function import Isolation, Revision, SessionPolicy
 from emulator.model.lifecycle import State
@@ -30,6 +31,7 @@ class Pool:
         self.revision = revision
         self.rules = rules
         self.current = True
+        self.deadlines = Deadlines(revision.function.timeout)
         self.instances: dict[str, Instance] = {}
         self.waiters: dict[int, Waiter] = {}
         self.births = 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from emulator.instance import hooks, readiness
+from emulator.instance.deadlines import Deadlines
 from emulator.instance.health import watch
 from emulator.instance.hooks import InitializerFailed
 from emulator.instance.instance import NO_PRE_STOP, Instance
@@ -40,7 +41,13 @@ class Maker(Protocol):
     """Makes instances of revisions, in STARTING; nothing of them runs yet."""
 
     def make(
-        self, revision: Revision, *, capacity: int, provisioned: bool, changed: Callable[[Instance], None]
+        self,
+        revision: Revision,
+        *,
+        capacity: int,
+        provisioned: bool,
+        deadlines: Deadlines,
+        changed: Callable[[Instance], None],
     ) -> Instance: ...
 
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
@@ -121,6 +128,7 @@ class Scheduler:
                 _fail(waiter, ResourceExhausted("the emulator is stopping"))
             if pool.timer is not None:
                 pool.timer.cancel()
+                pool.timer = None
         for instance in self.instances():
             self._retire(instance, StopReason.SHUTDOWN)
         while self._tasks or self.instances():
@@ -193,6 +201,7 @@ class Scheduler:
             pool.planning = False
         self._arm(pool, result.wake_at)
         if not pool.current and pool.empty:
+            pool.deadlines.close()
             self._pools.pop(pool.revision, None)
 
     def _arm(self, pool: Pool, at: float | None) -> None:
@@ -229,6 +238,8 @@ class Scheduler:
             return
         if instance.state is State.STOPPING:
             self._stop(instance)
+        if pool.waiters and not pool.rules.sessions_per_seat and not pool.planning:
+            self._serve_oldest(pool, instance)
         if pool.waiters or instance.condemned is not None or not pool.current or pool.rules.sessions_per_seat:
             self._replan(pool)
         elif instance.room > 0:
@@ -238,6 +249,12 @@ class Scheduler:
                 self._arm(pool, instance.since + soon)
         elif instance.state is State.FROZEN and not pool.planning:
             self._replan(pool)
+
+    def _serve_oldest(self, pool: Pool, instance: Instance) -> None:
+        """The plan's own rule where it is plain: room that came free goes to whoever waits longest."""
+        while instance.room > 0 and pool.waiters:
+            waiter = next(iter(pool.waiters.values()))
+            self._give(pool, waiter, instance)
 
     # --- acting ---
 
@@ -328,6 +345,7 @@ class Scheduler:
             pool.revision,
             capacity=pool.rules.capacity,
             provisioned=provisioned,
+            deadlines=pool.deadlines,
             changed=self._changed,
         )
         pool.instances[instance.id] = instance

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from emulator.dispatch.dispatcher import Dispatcher
+from emulator.instance.deadlines import Deadlines
 from emulator.instance.instance import Birth, Instance
 from emulator.instance.log import InstanceLog
 from emulator.instance.protocol import Heads
@@ -33,13 +34,19 @@ class FakeMaker:
         self.released: list[str] = []
 
     def make(
-        self, revision: Revision, *, capacity: int, provisioned: bool, changed: Callable[[Instance], None]
+        self,
+        revision: Revision,
+        *,
+        capacity: int,
+        provisioned: bool,
+        deadlines: Deadlines,
+        changed: Callable[[Instance], None],
     ) -> Instance:
         instance_id = ids.instance_id()
         log = InstanceLog(self.journal, str(revision.function.name), instance_id)
         sandbox = self.walls.sandbox(instance_id, LAUNCH, log.line)
         heads = Heads(revision, Account())
-        birth = Birth(instance_id, revision, sandbox, heads, log, capacity, provisioned)
+        birth = Birth(instance_id, revision, sandbox, heads, log, capacity, provisioned, deadlines)
         return Instance(birth, self.journal, changed)
 
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
