@@ -9,13 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from emulator.config import bounds, parts
-from emulator.config.layers import resolve_layer
+from emulator.config.layers import layer_name, resolve_layer
 from emulator.config.paths import OutsideProject, is_inside, real
-from emulator.config.section import Section
-from emulator.config.tree import Scalar
+from emulator.config.section import Section, shown
+from emulator.config.tree import Scalar, as_text, is_null
 from emulator.config.triggers import triggers
 from emulator.model import limits
-from emulator.model.function import Api, BuildStep, Function, FunctionName, Isolation, Layer
+from emulator.model.function import Account, Api, BuildStep, Function, FunctionName, Isolation, Layer
 
 DEFAULT_REGION = "cn-hangzhou"
 
@@ -35,6 +35,7 @@ class Context:
     root: Path
     state_dir: Path
     extra_runtimes: Collection[str] = ()
+    account: Account | None = None
 
 
 def build_function(
@@ -47,20 +48,14 @@ def build_function(
     build: tuple[BuildStep, ...] = (),
 ) -> Function | None:
     """The function, or None where it can not be run; the reason is then a problem."""
-    defaults = defaults or Defaults()
     name = section.text("functionName").strip()
     runtime = _runtime(section, context)
-    why = bounds.name_problem(name) or ("" if runtime else "its runtime can not be run")
+    why = bounds.name_problem(name) or (bounds.name_problem(service) if service else "")
     if why:
-        section.report.warn(f"{why}; this function is left out", section.at("functionName"))
-        return None
-    if service and bounds.name_problem(service):
-        section.report.warn(
-            f"`{service[:80]}` can not be a service's name; this function is left out", section.map.place
-        )
+        section.warn("functionName", f"{why}; this function is left out")
+    if why or not runtime:
         return None
     bounds.check_name(section, "functionName", name)
-    memory = bounds.memory_mb(section, defaults.memory_mb)
     gpu = parts.gpu(section)
     function = Function(
         name=FunctionName(name, service),
@@ -70,28 +65,18 @@ def build_function(
         description=section.text("description"),
         region=section.text("region") or DEFAULT_REGION,
         code=code_path(section, "code", context.root),
-        memory_mb=memory,
-        cpu=bounds.cpu(section, memory, checked=gpu is None),
-        disk_mb=bounds.disk_mb(section, gpu is not None),
-        timeout=bounds.within(section, "timeout", 1, limits.MAX_TIMEOUT_SECONDS, defaults.timeout),
         environment=_environment(section, api),
         layers=_layers(section, context),
         gpu=gpu,
         mounts=parts.mounts(section, name),
         triggers=triggers(section),
-        session=parts.session(section),
-        isolation=parts.isolation(section),
         async_policy=parts.async_policy(section),
-        log_project=_log(section, "project"),
-        log_store=_log(section, "logstore"),
-        role=section.text("role"),
         build=build,
         place=section.at("functionName"),
     )
-    function = _with_hooks(function, section, api)
-    function = _with_scaling(function, section)
-    function = _with_identity(function, section)
-    return _with_program(function, section)
+    for part in (_with_hooks, _with_identity, _with_scaling, _with_program):
+        function = part(function, section)
+    return _with_size(function, section, defaults or Defaults())
 
 
 def _runtime(section: Section, context: Context) -> str:
@@ -99,11 +84,14 @@ def _runtime(section: Section, context: Context) -> str:
     if not wanted and section.has("customContainerConfig"):
         return "custom-container"
     if not wanted:
-        section.warn("runtime", f"the function names no `runtime`; FC has {', '.join(bounds.RUNTIMES)}")
+        section.warn(
+            "runtime", f"no `runtime` is named, so the function is left out; FC has {', '.join(bounds.RUNTIMES)}"
+        )
         return ""
     found = bounds.known_runtime(wanted, context.extra_runtimes)
     if found != wanted:
-        choice = f"`{found}` is used" if found else f"FC has {', '.join(bounds.RUNTIMES)}"
+        known = ", ".join(bounds.RUNTIMES)
+        choice = f"`{found}` is used" if found else f"the function is left out; FC has {known}"
         section.warn("runtime", f"runtime '{wanted}' is not supported; {choice}")
     return found
 
@@ -132,11 +120,11 @@ def _environment(section: Section, api: Api) -> MappingProxyType[str, str]:
     group = section.section("environmentVariables")
     pairs: list[tuple[str, str]] = []
     for key, node in group.map.entries.items():
-        if isinstance(node, Scalar):
-            if node.value is not None:  # a null value is no variable (platform.md §3.1.1)
-                pairs.append((key, node.text))
-        else:
-            group.warn(key, f"environment variable `{key}` must be text; it is not set")
+        if is_null(node):  # a null value is no variable (platform.md §3.1.1)
+            continue
+        if not isinstance(node, Scalar):
+            group.warn(key, f"environment variable `{key}` must be text, not {shown(node)}; it is set to its JSON")
+        pairs.append((key, as_text(node)))
     return MappingProxyType(bounds.environment(group, pairs, api is Api.FC2))
 
 
@@ -146,8 +134,10 @@ def _layers(section: Section, context: Context) -> tuple[Layer, ...]:
         section.warn("layers", f"there are {len(arns)} layers, but FC takes {limits.MAX_LAYERS}; the rest is left out")
     layers = tuple(resolve_layer(arn, context.state_dir) for arn in arns[: limits.MAX_LAYERS])
     for layer in layers:
-        if layer.path is None:
-            name = layer.arn.split("layers/")[-1].split("/")[0]
+        name, _ = layer_name(layer.arn)
+        if not name:
+            section.warn("layers", f"`{layer.arn[:80]}` is no ARN of a layer; it is not mounted")
+        elif layer.path is None:
             section.warn("layers", f"layer `{layer.arn}` is not here; put its content into .fclocal/layers/{name}")
     return layers
 
@@ -158,13 +148,24 @@ def _log(section: Section, key: str) -> str:
     return section.section("logConfig").text(key)
 
 
-def _with_hooks(function: Function, section: Section, api: Api) -> Function:
+def _with_size(function: Function, section: Section, defaults: Defaults) -> Function:
+    memory, gpu = bounds.memory_mb(section, defaults.memory_mb), function.gpu is not None
+    return dataclasses.replace(
+        function,
+        memory_mb=memory,
+        cpu=bounds.cpu(section, memory, checked=not gpu),
+        disk_mb=bounds.disk_mb(section, gpu),
+        timeout=bounds.within(section, "timeout", 1, limits.MAX_TIMEOUT_SECONDS, defaults.timeout),
+    )
+
+
+def _with_hooks(function: Function, section: Section) -> Function:
     group = section.section("instanceLifecycleConfig")
     return dataclasses.replace(
         function,
         initializer=parts.hook(group, "initializer", limits.MAX_INITIALIZER_SECONDS),
         pre_stop=parts.hook(group, "preStop", limits.MAX_PRE_STOP_SECONDS),
-        pre_freeze=parts.hook(group, "preFreeze", limits.MAX_PRE_STOP_SECONDS) if api is Api.FC2 else None,
+        pre_freeze=parts.hook(group, "preFreeze", limits.MAX_PRE_STOP_SECONDS) if function.api is Api.FC2 else None,
     )
 
 
@@ -177,7 +178,8 @@ def _with_scaling(function: Function, section: Section) -> Function:
             " FC 3; 1 is used",
         )
         concurrency = 1
-    if concurrency > 1 and function.isolation is Isolation.REQUEST_EXCLUSIVE:
+    isolation = parts.isolation(section)
+    if concurrency > 1 and isolation is Isolation.REQUEST_EXCLUSIVE:
         section.warn("instanceConcurrency", "`instanceIsolationMode: REQUEST_EXCLUSIVE` forces a concurrency of 1")
         concurrency = 1
     provisioned = section.section("provisionConfig")
@@ -187,6 +189,8 @@ def _with_scaling(function: Function, section: Section) -> Function:
     return dataclasses.replace(
         function,
         instance_concurrency=concurrency,
+        isolation=isolation,
+        session=parts.session(section),
         provisioned=max(0, target or 0, scaling or 0),
         on_demand=not section.flag("disableOndemand"),
         max_instances=max(0, reserved) if reserved is not None else None,
@@ -195,13 +199,16 @@ def _with_scaling(function: Function, section: Section) -> Function:
 
 
 def _with_identity(function: Function, section: Section) -> Function:
-    """The user of the process (NAS), and where credentials are given to it (runtime-contract.md §7.3)."""
+    """Role, log store, user of the process (NAS), and where credentials go (runtime-contract.md §7.3)."""
     word = section.text("disableInjectCredentials").lower()
     if word not in ("", "none", "env", "request", "all"):
         section.warn("disableInjectCredentials", "`disableInjectCredentials` must be None, Env, Request or All")
     nas = None if isinstance(section.map.get("nasConfig"), Scalar) else section.section("nasConfig")
     return dataclasses.replace(
         function,
+        role=section.text("role"),
+        log_project=_log(section, "project"),
+        log_store=_log(section, "logstore"),
         inject_credentials_env=word not in ("env", "all") and not section.flag("enableLongLiving"),
         inject_credentials_request=word not in ("request", "all"),
         user_id=bounds.whole_within(nas, "userId", 0, limits.MAX_USER_ID, 0) if nas else 0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from emulator.config.tree import Map
 from emulator.config.yaml_guard import load_file
 from emulator.model.errors import ConfigError
 from emulator.model.function import (
+    Account,
     Api,
     CustomRuntime,
     Function,
@@ -47,19 +47,21 @@ def load_project(
     *,
     state_dir: Path | None = None,
     extra_runtimes: Collection[str] = (),
+    account: Account | None = None,
 ) -> Project:
     """Read a project file, or the one in a folder. `env` is the process environment; `.env` beside the file gives what
     it lacks. `state_dir` holds the layers (default: `.fclocal` beside the file). `extra_runtimes` are ids beyond FC's.
+    `account` is what `${config('AccountID')}` tells.
 
     Raises `ConfigError` where nothing can be run; everything else is in `Project.problems`.
     """
-    file = _project_file(path)
+    file = _project_file(path.absolute())
     root = Path(os.path.realpath(file.parent))
     document = load_file(file, file.name)
     if not isinstance(document, Map):
         raise ConfigError("is no project file: it holds no mapping", NEXT_STEP, Place(file.name, 1))
     report = Report()
-    context = Context(root, state_dir or root / STATE_DIR, extra_runtimes)
+    context = Context(root, state_dir or root / STATE_DIR, extra_runtimes, account)
     loaded = _read(document, file, context, env, report)
     functions = _distinct(loaded.functions, report)
     if not functions:
@@ -151,7 +153,7 @@ def _check_routes(loaded: Loaded, functions: Sequence[Function], report: Report)
 
 def missing_code(function: Function) -> Problem | None:
     """A problem where the code that a function names does not exist, with the steps that would produce it."""
-    if function.code is None or function.code.exists():
+    if function.code is None or function.code.exists() or function.runtime == "custom-container":
         return None
     message = f"function `{function.name}`: its code `{function.code}` does not exist"
     if function.build:
@@ -182,12 +184,8 @@ def adhoc_project(
     if not code.exists():
         raise ConfigError("there is no such code", "name a folder, or a .zip, after --code", Place(str(code)))
     path = Path(os.path.realpath(code))
-    known = bounds.known_runtime(runtime, extra_runtimes)
-    if not known:
-        raise ConfigError(f"runtime '{runtime}' is not supported", f"take one of {', '.join(bounds.RUNTIMES)}")
+    known = _known(runtime, handler, extra_runtimes)
     problems = () if known == runtime else (Problem(f"runtime '{runtime}' is not supported; `{known}` is used"),)
-    if not handler and not known.startswith("custom"):
-        raise ConfigError(f"runtime `{known}` needs a handler", "add --handler FILE.FUNCTION, such as index.handler")
     function = Function(
         name=FunctionName(name or _safe_name(path.stem if path.is_file() else path.name)),
         runtime=known,
@@ -196,11 +194,20 @@ def adhoc_project(
         memory_mb=memory_mb,
         timeout=timeout,
         environment=MappingProxyType(dict(environment or {})),
+        cpu=bounds.default_cpu(memory_mb),
         custom_runtime=CustomRuntime(command=tuple(command), port=port),
         triggers=(_anonymous_http(),) if http else (),
     )
-    function = dataclasses.replace(function, cpu=bounds.default_cpu(memory_mb))
     return Project(path if path.is_dir() else path.parent, None, (function,), problems=problems)
+
+
+def _known(runtime: str, handler: str, extra_runtimes: Collection[str]) -> str:
+    known = bounds.known_runtime(runtime, extra_runtimes)
+    if not known:
+        raise ConfigError(f"runtime '{runtime}' is not supported", f"take one of {', '.join(bounds.RUNTIMES)}")
+    if not handler and not known.startswith("custom"):
+        raise ConfigError(f"runtime `{known}` needs a handler", "add --handler FILE.FUNCTION, such as index.handler")
+    return known
 
 
 def _anonymous_http() -> Trigger:

@@ -89,12 +89,7 @@ def _of_service(service: str, resource: Map, report: Report) -> Iterator[Declare
 
 
 def _function(name: str, node: Map, shared: Map, report: Report) -> Map:
-    properties = group(node, "Properties")
-    for key in properties.entries:
-        if key not in KNOWN_IN_FUNCTION:
-            near = nearest(key, dict.fromkeys(KNOWN_IN_FUNCTION))
-            hint = f"; did you mean `{near}`?" if near else ""
-            report.warn(f"`{key}` is no key of a function in template.yml and is ignored{hint}", properties.at(key))
+    properties = _fix_keys(group(node, "Properties"), report)
     props = map_of(node.place, functionName=text_node(name, node.place))
     for old, new in FUNCTION_KEYS.items():
         props = put(props, new, properties.get(old), properties.at(old))
@@ -109,6 +104,21 @@ def _function(name: str, node: Map, shared: Map, report: Report) -> Map:
         props = put(props, "asyncInvokeConfig", _async(asynchronous), properties.at("AsyncConfiguration"))
     props = put(props, "triggers", _events(node, report), node.at("Events"))
     return _program(properties, props)
+
+
+def _fix_keys(properties: Map, report: Report) -> Map:
+    fixed = properties
+    for key in properties.entries:
+        if key in KNOWN_IN_FUNCTION:
+            continue
+        place = properties.at(key)
+        near = nearest(key, dict.fromkeys(KNOWN_IN_FUNCTION))
+        if near and near not in properties.entries:
+            report.warn(f"`{key}` is no key of a function in template.yml; it is read as `{near}`", place)
+            fixed = fixed.with_entry(near, properties.entries[key], place)
+        else:
+            report.warn(f"`{key}` is no key of a function in template.yml and is ignored", place)
+    return fixed
 
 
 def _nas(shared: Map) -> Node | None:

@@ -162,7 +162,7 @@ class _Reader:
         self._context = context
         self._env = {**dotenv.load(context.root / ".env"), **env}
         self._report = report
-        self._variables = Variables(context.root, document, report)
+        self._variables = Variables(context.root, document, report, context.account)
         self._loaded = Loaded()
         self._global_steps = build_steps(self._rendered_actions(document, empty_map(document.place)), context.root)
 

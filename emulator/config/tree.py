@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -110,6 +111,11 @@ def plain(node: Node) -> Json:
     if isinstance(node, Seq):
         return [plain(item) for item in node.items]
     return {key: plain(child) for key, child in node.entries.items()}
+
+
+def as_text(node: Node) -> str:
+    """A value as text: scalars as written, the rest as JSON."""
+    return node.text if isinstance(node, Scalar) else json.dumps(plain(node), ensure_ascii=False)
 
 
 def from_json(data: object, place: Place, depth: int = 0) -> Node:

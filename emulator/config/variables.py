@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import difflib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from emulator.config import expressions
 from emulator.config.expressions import Call, Expression, Literal, Reference
 from emulator.config.paths import OutsideProject, inside, read_text, real
 from emulator.config.section import Report, parse_json
-from emulator.config.tree import Map, Node, Scalar, Seq, empty_map, find, plain, text_node
+from emulator.config.tree import Map, Node, Scalar, Seq, as_text, empty_map, find, text_node
 from emulator.config.yaml_guard import load_text
 from emulator.model.errors import ConfigError
 from emulator.model.function import Account, Place
@@ -250,8 +249,3 @@ class Variables:
 
     def _regex(self, call: Call, values: list[Node], scope: Scope, place: Place) -> Node:
         return text_node(as_text(values[0]) if values else "", place)
-
-
-def as_text(node: Node) -> str:
-    """A value inside of a longer text: scalars as written, the rest as JSON."""
-    return node.text if isinstance(node, Scalar) else json.dumps(plain(node), ensure_ascii=False)

@@ -49,6 +49,8 @@ _NESTING = 4
 def load_file(path: Path, shown: str) -> Node:
     """Read a YAML file; `shown` is its name in messages. Raises `ConfigError` with the place."""
     place = Place(shown)
+    if path.exists() and not path.is_file() and not path.is_dir():  # reading a fifo or a device may never end
+        raise ConfigError("is no regular file", "name a project file", place)
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)

@@ -45,17 +45,31 @@ _BROKEN = (
 )
 
 
-def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Unpack a zip (jar, war) or tar into the folder `into`, which is made. Nothing is written outside of it.
+def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> None:
+    """Unpack a zip (jar, war) or tar into the folder `into`. Nothing is written outside of it.
 
+    Where `into` does not exist it appears at once and whole, so that a killed emulator leaves no half of it behind.
     Permissions are kept without setuid; links only where they stay inside. Raises `ConfigError` for a broken or
-    hostile archive, after removing what it had unpacked if the folder is its own.
+    hostile archive.
     """
-    made = not into.exists()
+    if into.exists():
+        _unpack(archive, into, max_bytes, max_files)
+        return
+    partial = into.with_name(f".{into.name}.{os.getpid()}.partial")
+    try:
+        _unpack(archive, partial, max_bytes, max_files)
+        partial.rename(into)
+    except OSError as error:
+        raise _refused(archive, f"can not be unpacked ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _unpack(archive: Path, into: Path, max_bytes: int, max_files: int) -> None:
     try:
         into.mkdir(parents=True, exist_ok=True)
         allowed = min(max_bytes, max(FREE_BYTES, archive.stat().st_size * MAX_RATIO))
-        unpacking = _Unpacking(archive, Path(os.path.realpath(into)), allowed)
+        unpacking = _Unpacking(archive, Path(os.path.realpath(into)), allowed, max_files)
         if zipfile.is_zipfile(archive):
             _unzip(unpacking)
         elif _is_tar(archive):
@@ -63,14 +77,9 @@ def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES) -> None:
         else:
             raise unpacking.refused("is neither a zip nor a tar archive")
         unpacking.make_links()
-    except ConfigError:
-        _clean(into, made)
-        raise
     except OSError as error:
-        _clean(into, made)
         raise _refused(archive, f"can not be unpacked ({error.strerror or error})") from None
     except _BROKEN as error:
-        _clean(into, made)
         raise _refused(archive, f"is broken ({error})") from None
 
 
@@ -96,11 +105,6 @@ def _refused(archive: Path, why: str) -> ConfigError:
     return ConfigError(f"archive {why}", "pack it again, or name the folder with its content", Place(archive.name))
 
 
-def _clean(into: Path, made: bool) -> None:
-    if made:
-        shutil.rmtree(into, ignore_errors=True)
-
-
 @dataclass(slots=True)
 class _Unpacking:
     """One archive on its way into a folder, and what it may still take."""
@@ -108,7 +112,7 @@ class _Unpacking:
     archive: Path
     into: Path
     left_bytes: int
-    left_files: int = MAX_FILES
+    left_files: int
     links: list[tuple[Path, str]] = field(default_factory=list)
 
     def refused(self, why: str) -> ConfigError:
@@ -118,7 +122,7 @@ class _Unpacking:
         """Where an entry goes. `\\` is a separator in archives made on Windows."""
         self.left_files -= 1
         if self.left_files < 0:
-            raise self.refused(f"holds more than {MAX_FILES} files")
+            raise self.refused("holds too many files")
         clean = name.replace("\\", "/")
         parts = clean.split("/")
         if clean.startswith("/") or ".." in parts or parts[0][1:2] == ":" or "\0" in clean:
