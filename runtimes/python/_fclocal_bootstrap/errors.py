@@ -4,6 +4,9 @@
 import os
 import sys
 
+from . import standard
+from .texts import message_of, readable
+
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -12,24 +15,16 @@ def frames(tb):
     import traceback
 
     rows = []
-    for name, line, function, text in [tuple(row)[:4] for row in traceback.extract_tb(tb)]:
+    for name, line, function, text in [tuple(row)[:4] for row in standard.isolated(traceback.extract_tb, tb)]:
         if name.startswith(HOME + os.sep) or name.startswith("<frozen importlib"):
             continue
         row = ['File "%s"' % name, "line %d" % line, "in %s" % function]
-        rows.append(row + [text] if text else row)
+        rows.append(row + [readable(text)] if text else row)
     return rows
 
 
 def exception_body(error, tb):
     return [("errorMessage", message_of(error)), ("errorType", type(error).__name__), ("stackTrace", frames(tb))]
-
-
-def message_of(error):
-    try:
-        return str(error)
-    except Exception:
-        # Python 2.7: str() of an exception with a non-ASCII unicode message fails.
-        return repr(error)
 
 
 def hint(error, bundled, runtime):
