@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import select
@@ -227,7 +226,7 @@ class Bootstrap:
     def __exit__(self, *_: object) -> None:
         for connection in self._connections:
             connection.close()
-        with contextlib.suppress(ProcessLookupError):
+        if self.process.poll() is None:  # else its number may be another group's by now
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE_S)
         os.close(self._log_fd)
