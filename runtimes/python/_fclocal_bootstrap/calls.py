@@ -11,6 +11,9 @@ PY2 = sys.version_info[0] == 2
 TEXT = str if not PY2 else type("".decode("ascii"))
 INDENTED = frozenset(["python2.7", "python3", "python3.9"])
 
+# Walls without a pid namespace find processes that left their session by this entry of their environment.
+WALLS_MARK = "FCLOCAL_RUN"
+
 HANDLER_HEADERS = {
     "/invoke": "x-fc-function-handler",
     "/http-invoke": "x-fc-function-handler",
@@ -150,6 +153,8 @@ def take_settings():
     )
     settings = {}
     for name in list(os.environ):
+        if name == WALLS_MARK:
+            continue
         if name.startswith("FCLOCAL_"):
             settings[name] = os.environ.pop(name)
         elif name.startswith(("FC_", "_FC_")) and name not in kept:

@@ -11,7 +11,7 @@ HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def frames(tb):
-    """Each frame as FC writes it: `File "…"`, `line n`, `in name`, source. Ours and the import system's are left out."""
+    """Each frame as FC writes it: `File "…"`, `line n`, `in name`, source; without ours and the import system's."""
     import traceback
 
     rows = []
@@ -36,8 +36,8 @@ def hint(error, bundled, runtime):
     if package is None:
         return None
     return (
-        "fclocal: module '%s' ships with Function Compute's %s and is not installed here. Install it with: %s -m pip install %s\n"
-        % (missing, runtime, interpreter(), package)
+        "fclocal: module '%s' ships with Function Compute's %s and is not installed here."
+        " Install it with: %s -m pip install %s\n" % (missing, runtime, interpreter(), package)
     )
 
 

@@ -1,5 +1,5 @@
 # -*- coding: utf-8 -*-
-"""Handler strings and their functions; what goes wrong while loading is FC's error object (runtime-contract.md §2.2)."""
+"""Handler strings and their functions; a failure to load is FC's error object (runtime-contract.md §2.2)."""
 
 import os
 import sys

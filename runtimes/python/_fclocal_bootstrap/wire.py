@@ -7,6 +7,7 @@ import sys
 PY2 = sys.version_info[0] == 2
 MAX_HEAD = 256 * 1024
 PIECE = 256 * 1024
+# Below malloc's threshold for mapping fresh pages, which would double the cost of a small request.
 SMALL = 64 * 1024
 
 REQUEST_ID = "x-fc-request-id"
@@ -151,7 +152,7 @@ class Connection(object):
     def close(self):
         self._sock.close()
 
-    def _receive(self, size=PIECE):
+    def _receive(self, size=SMALL):
         while True:
             try:
                 return self._sock.recv(size)

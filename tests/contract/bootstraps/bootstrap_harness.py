@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -208,6 +209,8 @@ class Bootstrap:
         listener.listen(64)
         self._log_fd, write_end = os.pipe()
         os.set_blocking(self._log_fd, False)
+        # Nobody reads while a request runs: what it writes must fit.
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 1 << 20)
         number = listener.fileno()
         self.process = subprocess.Popen(
             self._argv(),
@@ -227,8 +230,9 @@ class Bootstrap:
     def __exit__(self, *_: object) -> None:
         for connection in self._connections:
             connection.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.returncode is None:  # else its number may be another group's by now
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE_S)
         os.close(self._log_fd)
 
@@ -267,7 +271,7 @@ class Bootstrap:
     def _argv(self) -> list[str]:
         spec = tomllib.loads((self.target.family.home / "runtime.toml").read_text("utf-8"))
         places = {"interpreter": str(self.target.interpreter), "home": str(self.target.family.home)}
-        places["memory"] = "512"
+        places |= {"memory_mb": "512", "heap_mb": "460"}
         return [part.format(**places) for part in spec["interpreter"]["argv"]]
 
     def _environment(self, listener: int) -> dict[str, str]:
