@@ -1,7 +1,8 @@
 'use strict';
 // HTTP/1.1 on one accepted socket: requests one after the other, each answered before the next is read.
 //
-// Written by hand over `net` because it starts faster than `http` and answers about twice as many requests.
+// Written over `net`, not `http`: user code may patch `http` or set its limits, which must not touch the way the
+// emulator speaks to us; and a request costs a tenth less CPU, while both start equally fast (Node.js 20).
 
 const LATIN1 = Buffer.isEncoding('latin1') ? 'latin1' : 'binary';
 const EMPTY = Buffer.alloc ? Buffer.alloc(0) : new Buffer(0);
@@ -206,15 +207,14 @@ Connection.prototype.answer = function (status, headers, body) {
   this.answered();
 };
 
-/** Begin an answer whose length is not known. Returns false where it must have no body. */
+/** Begin an answer whose length is not known. */
 Connection.prototype.begin = function (status, headers) {
   this.socket.write(this.head(status, headers) + 'transfer-encoding: chunked\r\n\r\n', LATIN1);
-  return this.answering.method !== 'HEAD';
 };
 
 /** Send one piece; false asks the caller to wait for the socket's `drain`. */
 Connection.prototype.piece = function (data) {
-  if (!data.length) return true;
+  if (!data.length || this.answering.method === 'HEAD') return true;
   this.socket.write(data.length.toString(16) + '\r\n', LATIN1);
   this.socket.write(data);
   return this.socket.write('\r\n', LATIN1);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -206,6 +207,8 @@ class Bootstrap:
         listener.listen(64)
         self._log_fd, write_end = os.pipe()
         os.set_blocking(self._log_fd, False)
+        # Nobody reads while a request runs: what it writes must fit.
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 1 << 20)
         number = listener.fileno()
         self.process = subprocess.Popen(
             self._argv(),
@@ -257,7 +260,7 @@ class Bootstrap:
     def _argv(self) -> list[str]:
         spec = tomllib.loads((self.target.family.home / "runtime.toml").read_text("utf-8"))
         places = {"interpreter": str(self.target.interpreter), "home": str(self.target.family.home)}
-        places["memory"] = "512"
+        places |= {"memory_mb": "512", "heap_mb": "460"}
         return [part.format(**places) for part in spec["interpreter"]["argv"]]
 
     def _environment(self, listener: int) -> dict[str, str]:
