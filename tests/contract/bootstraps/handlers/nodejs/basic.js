@@ -5,7 +5,7 @@ const values = {
   'null': null,
   'undefined': undefined,
   'string': 'text — 函数',
-  'buffer': Buffer.from ? Buffer.from([0, 1, 254, 255]) : new Buffer([0, 1, 254, 255]),
+  'buffer': Buffer.alloc ? Buffer.from([0, 1, 254, 255]) : new Buffer([0, 1, 254, 255]),
   'object': { b: 1, a: [1, 'x', null] },
   'number': 1.5,
   'true': true,
