@@ -7,6 +7,8 @@ const wire = require('./wire');
 const invoke = require('./invoke');
 const context = require('./context');
 
+// As FC's bootstraps do (runtime-contract.md §2.2).
+const START_FAILED = 129;
 const inFlight = new Set();
 const storage = requestStorage();
 let latest = null;
@@ -50,7 +52,7 @@ function serve(request, connection) {
   const route = ROUTES.get(control);
   if (route) begin(request, connection, route);
   else if (control === '/ready') connection.answer(200, '', wire.EMPTY);
-  else connection.refuse('unknown control path');
+  else connection.answer(400, 'content-type: text/plain\r\n', wire.bytes('unknown control path\n'));
 }
 
 /** Load the handler and call it. */
@@ -85,8 +87,8 @@ function listen(endpoint) {
   const kind = endpoint.slice(0, colon);
   const place = endpoint.slice(colon + 1);
   const failed = (error) => {
-    process.stderr.write('fclocal: the Node.js bootstrap can not listen on ' + endpoint + ': ' + error.message + '\n');
-    process.exit(1);
+    process.stderr.write('fclocal: cannot listen on ' + endpoint + ': ' + error.message + '\n');
+    process.exit(START_FAILED);
   };
   server.on('error', failed);
   if (kind === 'fd') {

@@ -32,7 +32,7 @@ class Calls(object):
 
     def __init__(self, settings, code):
         self.runtime = settings.get("FCLOCAL_RUNTIME", "python3")
-        self.concurrent = int(settings.get("FCLOCAL_CONCURRENCY", "1")) > 1
+        self.concurrent = int(settings.get("FCLOCAL_CONCURRENCY") or 1) > 1
         self._bundled = settings.get("FCLOCAL_BUNDLED", "")
         self._indented = self.runtime in INDENTED
         self._style = context.FLAT if self.runtime == "python3.12" else context.LEGACY
@@ -95,10 +95,8 @@ class Calls(object):
         """UNCONFIRMED above 3.9: compact there (runtime-contract.md §2.2)."""
         import json
 
-        if self._indented:
-            text = json.dumps(value, default=plain_value, indent=4, sort_keys=sort)
-        else:
-            text = json.dumps(value, default=plain_value)
+        options = {"indent": 4, "sort_keys": sort} if self._indented else {}
+        text = json.dumps(value, default=plain_value, **options)
         return text if PY2 else text.encode("utf-8")
 
     def _failure(self, body, cause):

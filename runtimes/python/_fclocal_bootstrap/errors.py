@@ -4,32 +4,27 @@
 import os
 import sys
 
+from . import standard
+from .texts import message_of, readable
+
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def frames(tb):
-    """Each frame as FC writes it: `File "…"`, `line n`, `in name`, source. Ours and the import system's are left out."""
+    """Each frame as FC writes it: `File "…"`, `line n`, `in name`, source; without ours and the import system's."""
     import traceback
 
     rows = []
-    for name, line, function, text in [tuple(row)[:4] for row in traceback.extract_tb(tb)]:
+    for name, line, function, text in [tuple(row)[:4] for row in standard.isolated(traceback.extract_tb, tb)]:
         if name.startswith(HOME + os.sep) or name.startswith("<frozen importlib"):
             continue
         row = ['File "%s"' % name, "line %d" % line, "in %s" % function]
-        rows.append(row + [text] if text else row)
+        rows.append(row + [readable(text)] if text else row)
     return rows
 
 
 def exception_body(error, tb):
     return [("errorMessage", message_of(error)), ("errorType", type(error).__name__), ("stackTrace", frames(tb))]
-
-
-def message_of(error):
-    try:
-        return str(error)
-    except Exception:
-        # Python 2.7: str() of an exception with a non-ASCII unicode message fails.
-        return repr(error)
 
 
 def hint(error, bundled, runtime):
@@ -41,8 +36,8 @@ def hint(error, bundled, runtime):
     if package is None:
         return None
     return (
-        "fclocal: module '%s' ships with Function Compute's %s and is not installed here. Install it with: %s -m pip install %s\n"
-        % (missing, runtime, interpreter(), package)
+        "fclocal: module '%s' ships with Function Compute's %s and is not installed here."
+        " Install it with: %s -m pip install %s\n" % (missing, runtime, interpreter(), package)
     )
 
 

@@ -1,8 +1,10 @@
 # -*- coding: utf-8 -*-
-"""Handler strings and their functions; what goes wrong while loading is FC's error object (runtime-contract.md §2.2)."""
+"""Handler strings and their functions; a failure to load is FC's error object (runtime-contract.md §2.2)."""
 
 import os
 import sys
+
+from .texts import message_of, readable
 
 
 class LoadError(Exception):
@@ -56,12 +58,12 @@ class Handlers(object):
             from . import errors
 
             trace = [part for frame in errors.frames(sys.exc_info()[2]) for part in frame] + _last_line(error)
-            raise LoadError("UserCodeError", "Module initialization error: '%s'" % error, trace, error)
+            raise LoadError("UserCodeError", "Module initialization error: '%s'" % message_of(error), trace, error)
         return sys.modules[dotted]
 
 
 def _last_line(error):
-    return ["%s: %s" % (type(error).__name__, error)]
+    return ["%s: %s" % (type(error).__name__, message_of(error))]
 
 
 def _syntax(error):
@@ -71,5 +73,5 @@ def _syntax(error):
     if error.lineno:
         parts.append("line %d" % error.lineno)
     if error.text:
-        parts.append(error.text.strip())
+        parts.append(readable(error.text.strip()))
     return parts + ["%s: %s" % (type(error).__name__, error.msg)]

@@ -112,7 +112,8 @@ class Server(object):
     def __init__(self, listener, calls):
         self._listener = listener
         self._calls = calls
-        self._busy = 0
+        # One entry per running request: append and pop are atomic where threads share it.
+        self._busy = []
 
     def serve(self):
         if self._calls.concurrent:
@@ -183,9 +184,9 @@ class Server(object):
             return False
         if request is None:
             return False
-        self._busy += 1
+        self._busy.append(request.id)
         head, body = self._calls.answer(request)
-        self._busy -= 1
+        self._busy.pop()
         if not request.keep:
             head = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         return connection.send(head, body) and request.keep

@@ -12,6 +12,8 @@ import time
 
 PY2 = sys.version_info[0] == 2
 LIBRARY = os.path.dirname(os.path.abspath(os.__file__))
+# The package is imported before the user's folders are added.
+OWN_PATHS = sys.path[:]
 GUARDED = frozenset(["base64", "datetime", "decimal", "json", "logging", "threading", "traceback"])
 
 
@@ -37,9 +39,6 @@ current = Current()
 class Standard(object):
     """Finds the guarded modules in the standard library, whatever lies in the code folder."""
 
-    def __init__(self, paths):
-        self._paths = paths
-
     def find_spec(self, name, path=None, target=None):
         if name not in GUARDED or path is not None:
             return None
@@ -47,30 +46,34 @@ class Standard(object):
 
         spec = PathFinder.find_spec(name, [LIBRARY])
         if spec is not None and spec.loader is not None:
-            spec.loader = Loader(spec.loader, self._paths)
+            spec.loader = Loader(spec.loader)
         return spec
 
 
 class Loader(object):
     """Runs a module of the standard library with the interpreter's own search path, and presets logging."""
 
-    def __init__(self, loader, paths):
+    def __init__(self, loader):
         self._loader = loader
-        self._paths = paths
 
     def create_module(self, spec):
         return self._loader.create_module(spec)
 
     def exec_module(self, module):
         module.__loader__ = module.__spec__.loader = self._loader
-        paths = sys.path[:]
-        sys.path[:] = self._paths
-        try:
-            self._loader.exec_module(module)
-        finally:
-            sys.path[:] = paths
+        isolated(self._loader.exec_module, module)
         if module.__name__ == "logging":
             preset(module)
+
+
+def isolated(call, *args):
+    """`call` with the interpreter's own search path: the standard library imports more of itself when it is used."""
+    paths = sys.path[:]
+    sys.path[:] = OWN_PATHS
+    try:
+        return call(*args)
+    finally:
+        sys.path[:] = paths
 
 
 def guard():
@@ -82,7 +85,7 @@ def guard():
 
         preset(logging)
     else:
-        sys.meta_path.insert(0, Standard(sys.path[:]))
+        sys.meta_path.insert(0, Standard())
 
 
 def stamp(seconds):

@@ -183,7 +183,7 @@ class Connection(object):
         shape, request_id, length = self._parse(head)
         request = Request(shape, request_id)
         if length or shape.chunked:
-            if "expect" in shape.headers:
+            if "expect" in shape.headers and not self._buffer:
                 self.send(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
             request.body = self._chunked() if shape.chunked else self._take(length)
         return request

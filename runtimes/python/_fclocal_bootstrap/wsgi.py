@@ -5,7 +5,7 @@ import io
 import os
 import sys
 
-PY2 = sys.version_info[0] == 2
+TEXT = type(b"".decode("ascii"))
 HEXDIGITS = frozenset("0123456789abcdefABCDEF")
 # Written by us or by the gateway, which speaks for the function.
 DROPPED = frozenset(["connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"])
@@ -34,7 +34,7 @@ def run(application, request, context):
     response = Response()
     result = application(environ(request, context), response.start)
     try:
-        if isinstance(result, (bytes, type(""), type(b"".decode("ascii")))):
+        if isinstance(result, (bytes, TEXT)):
             result = [result]
         for piece in result:
             response.write(piece)
@@ -66,7 +66,7 @@ def written(method, response):
     if method == "HEAD":
         body = b""
     head = "\r\n".join(lines) + "\r\n\r\n"
-    if not PY2:
+    if not isinstance(head, bytes):
         # WSGI's strings are latin-1; a header with other characters goes out as UTF-8 rather than not at all.
         try:
             head = head.encode("latin-1")

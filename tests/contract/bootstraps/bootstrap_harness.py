@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -228,10 +230,8 @@ class Bootstrap:
     def __exit__(self, *_: object) -> None:
         for connection in self._connections:
             connection.close()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(DEADLINE_S)
         os.close(self._log_fd)
 
@@ -256,6 +256,16 @@ class Bootstrap:
                 break
             data += piece
         return data.decode("utf-8", "replace").splitlines()
+
+    def wait_for_line(self, pattern: str) -> list[str]:
+        """The lines up to one that matches, which is waited for; fails when the process ends without it."""
+        lines: list[str] = []
+        while not any(re.search(pattern, line) for line in lines):
+            assert select.select([self._log_fd], [], [], DEADLINE_S)[0], f"no line {pattern!r} in time: {lines}"
+            more = self.log()
+            assert more, f"the process ended without a line {pattern!r}: {lines}"
+            lines += more
+        return lines
 
     def _argv(self) -> list[str]:
         spec = tomllib.loads((self.target.family.home / "runtime.toml").read_text("utf-8"))

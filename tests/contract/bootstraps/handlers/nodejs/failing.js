@@ -7,6 +7,10 @@ class OrderError extends Error {
   }
 }
 
+exports.recovers = (event, context, callback) => {
+  if (event.toString() === 'fail') throw new Error('asked to');
+  callback(null, 'fine');
+};
 exports.handledError = (event, context, callback) => callback(new OrderError('oops'));
 exports.handledText = (event, context, callback) => callback('just text');
 exports.handledObject = (event, context, callback) => callback({ code: 7 });

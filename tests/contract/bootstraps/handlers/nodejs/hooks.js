@@ -1,15 +1,19 @@
 'use strict';
+// Lifecycle hooks and what they leave behind.
 
-let state = 'untouched';
+let initialized = 0;
+let seen = '';
 
 exports.initialize = function (context, callback) {
-  state = 'initialized ' + arguments.length + ' ' + context.requestId;
-  console.log('initializing');
+  initialized++;
+  seen = arguments.length + ' ' + context.requestId;
+  console.log('initializing ' + context.requestId);
   callback(null, 'ignored');
 };
-exports.handler = (event, context, callback) => callback(null, state);
-exports.preStop = (context, callback) => { console.log('stopping ' + state.split(' ')[0]); callback(null, ''); };
-exports.preFreeze = (context, callback) => { console.log('freezing'); callback(null, ''); };
+exports.handler = (event, context, callback) => callback(null, 'initialized ' + initialized);
+exports.arguments = (event, context, callback) => callback(null, seen);
+exports.pre_stop = (context, callback) => { console.log('stopping ' + context.function.name); callback(null, ''); };
+exports.pre_freeze = (context, callback) => { console.log('freezing'); callback(null, ''); };
+exports.pre_stop_fails = (context, callback) => callback(new Error('can not stop'));
 exports.failing = (context, callback) => callback(new TypeError('no database'));
-exports.promised = (context) => Promise.resolve(context.requestId).then(() => { state = 'promised'; });
 exports.throwing = () => { throw new RangeError('out of range'); };

@@ -1,0 +1,7 @@
+"""Fails while it is loaded."""
+TABLE = {}
+VALUE = TABLE["missing"]
+
+
+def handler(event, context):
+    return VALUE

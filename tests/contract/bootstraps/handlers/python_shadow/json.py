@@ -1,0 +1,1 @@
+"""A user's file with the name of a module that the bootstrap needs."""
