@@ -7,6 +7,8 @@ const wire = require('./wire');
 const invoke = require('./invoke');
 const context = require('./context');
 
+// As FC's bootstraps do (runtime-contract.md §2.2).
+const START_FAILED = 129;
 const inFlight = new Set();
 const storage = requestStorage();
 let latest = null;
@@ -15,15 +17,25 @@ const log = require('./logger').install(settings, () => {
   const call = currentCall();
   return call ? call.id : '';
 });
-log.settings = settings;
 const load = require('./loader').create(settings, log);
 
-// Which header names the handler of each hook.
-const HOOKS = {
-  '/initialize': 'x-fc-function-initializer',
-  '/pre-freeze': 'x-fc-instance-lifecycle-pre-freeze-handler',
-  '/pre-stop': 'x-fc-instance-lifecycle-pre-stop-handler',
-};
+const event = { handler: 'x-fc-function-handler', isHook: false, work: invoke.runEvent };
+// The control paths: which header names the handler, and what calls it.
+const ROUTES = new Map([
+  ['/invoke', event],
+  ['/http-invoke', { handler: event.handler, isHook: false, work: runHttp }],
+  ['/initialize', hook('x-fc-function-initializer')],
+  ['/pre-freeze', hook('x-fc-instance-lifecycle-pre-freeze-handler')],
+  ['/pre-stop', hook('x-fc-instance-lifecycle-pre-stop-handler')],
+]);
+
+function hook(header) {
+  return { handler: header, isHook: true, work: invoke.runHook };
+}
+
+function runHttp(call, fn, request, ctx) {
+  require('./http_handler').run(call, fn, request, ctx);
+}
 
 /** Several requests side by side (FC 2) need to be told apart; one at a time does not pay for it. */
 function requestStorage() {
@@ -37,34 +49,21 @@ function currentCall() {
 
 function serve(request, connection) {
   const control = request.headers['x-fc-control-path'] || request.target;
-  if (control === '/ready') {
-    connection.answer(200, '', wire.EMPTY);
-  } else if (control === '/invoke') {
-    begin(request, connection, request.headers['x-fc-function-handler'], (call, fn, ctx) => {
-      invoke.run(call, fn, [request.body, ctx], settings);
-    });
-  } else if (control === '/http-invoke') {
-    begin(request, connection, request.headers['x-fc-function-handler'], (call, fn, ctx) => {
-      require('./http_handler').run(call, fn, request, ctx);
-    });
-  } else if (HOOKS[control]) {
-    begin(request, connection, request.headers[HOOKS[control]], (call, fn, ctx) => {
-      invoke.run(call, fn, [ctx], settings);
-    });
-  } else {
-    connection.refuse('unknown control path');
-  }
+  const route = ROUTES.get(control);
+  if (route) begin(request, connection, route);
+  else if (control === '/ready') connection.answer(200, '', wire.EMPTY);
+  else connection.answer(400, 'content-type: text/plain\r\n', wire.bytes('unknown control path\n'));
 }
 
-/** Load the handler and hand over to `work(call, fn, context)`. */
-function begin(request, connection, handler, work) {
-  const call = new invoke.Call(request, connection, log);
+/** Load the handler and call it. */
+function begin(request, connection, route) {
+  const call = new invoke.Call(request, connection, log, route.isHook);
   latest = call;
   inFlight.add(call);
   call.onSettled = finished;
-  const start = () => load(handler || '', (fault, fn) => {
+  const start = () => load(request.headers[route.handler] || '', (fault, fn) => {
     if (fault) call.fail(fault);
-    else invoke.guard(call, () => work(call, fn, context.build(request.headers, log.loggerFor(call.id))));
+    else invoke.guard(call, () => route.work(call, fn, request, context.build(request.headers, log.loggerFor(call.id))));
   });
   if (storage) storage.run(call, start);
   else start();
@@ -87,13 +86,23 @@ function listen(endpoint) {
   const colon = endpoint.indexOf(':');
   const kind = endpoint.slice(0, colon);
   const place = endpoint.slice(colon + 1);
-  server.on('error', (error) => {
-    process.stderr.write('fclocal: the Node.js bootstrap can not listen on ' + endpoint + ': ' + error.message + '\n');
-    process.exit(1);
-  });
-  if (kind === 'fd') server.listen({ fd: Number(place) });
-  else if (kind === 'unix') server.listen(place);
-  else server.listen(Number(place), '0.0.0.0');
+  const failed = (error) => {
+    process.stderr.write('fclocal: cannot listen on ' + endpoint + ': ' + error.message + '\n');
+    process.exit(START_FAILED);
+  };
+  server.on('error', failed);
+  if (kind === 'fd') {
+    server.listen({ fd: Number(place) });
+  } else if (kind === 'unix') {
+    // The emulator connects from outside of the walls, often as another user.
+    const mask = process.umask(0);
+    server.listen(place);
+    process.umask(mask);
+  } else if (kind === 'tcp') {
+    server.listen(Number(place), '0.0.0.0');
+  } else {
+    failed(new Error('FCLOCAL_ENDPOINT is not fd:N, unix:PATH or tcp:PORT'));
+  }
 }
 
 process.on('uncaughtException', uncaught);

@@ -6,6 +6,6 @@ exports.explain = function (message, settings) {
   const missing = /Cannot find (?:module|package) '((?:@[^/']+\/)?[^/']+)/.exec(message);
   const shipped = settings.bundled ? JSON.parse(settings.bundled) : {};
   if (!missing || typeof shipped[missing[1]] !== 'string') return null;
-  return "fclocal: Function Compute's " + settings.runtime + " runtime ships '" + missing[1] +
-    "', this machine does not. Run in the function's code folder: npm install --no-save " + shipped[missing[1]];
+  return "fclocal: module '" + missing[1] + "' ships with Function Compute's " + settings.runtime +
+    " and is not installed here. Install it in the function's folder with: npm install --no-save " + shipped[missing[1]];
 };

@@ -1,10 +1,13 @@
 'use strict';
 // The handler's `context`, built from FC's common request headers (runtime-contract.md §2.3, §3.4).
 
+const bytes = require('./wire').bytes;
+
+// Base64 of a JSON object (runtime-contract.md §2.3, OBS).
 function baggages(text) {
   if (!text) return {};
   try {
-    const value = JSON.parse(text);
+    const value = JSON.parse(bytes(text, 'base64').toString());
     return value && typeof value === 'object' ? value : {};
   } catch (error) {
     return {};

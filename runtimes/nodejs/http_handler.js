@@ -3,7 +3,6 @@
 
 const querystring = require('querystring');
 const Readable = require('stream').Readable;
-const errors = require('./errors');
 const wire = require('./wire');
 
 const MAX_STREAM = 128 * 1024 * 1024;
@@ -96,6 +95,7 @@ function sendStream(call, response, stream) {
   let sent = 0;
   let begun = false;
   let broken = false;
+  let ended = false;
 
   function begin() {
     if (begun) return true;
@@ -107,12 +107,8 @@ function sendStream(call, response, stream) {
   function fail(error) {
     if (broken) return;
     broken = true;
-    if (begun) {
-      call.crash(error);  // logged: the call is settled
-      connection.abort();
-    } else {
-      call.crash(error);
-    }
+    call.crash(error);  // answers, unless the answer has begun: then it is logged only
+    if (begun) connection.abort();
   }
   stream.on('data', (data) => {
     if (broken || !begin()) return;
@@ -125,11 +121,19 @@ function sendStream(call, response, stream) {
       connection.socket.once('drain', () => stream.resume());
     }
   });
-  stream.on('end', () => { if (!broken && begin()) connection.finish(); });
-  stream.on('error', fail);
-  connection.socket.once('close', () => {
-    if (!broken && typeof stream.destroy === 'function') stream.destroy();
+  // The caller went away: nobody will read the rest.
+  function cancel() {
+    broken = true;
+    if (typeof stream.destroy === 'function') stream.destroy();
+  }
+  stream.on('end', () => {
+    ended = true;
+    connection.socket.removeListener('close', cancel);
+    if (!broken && begin()) connection.finish();
   });
+  stream.on('error', fail);
+  stream.on('close', () => { if (!ended) fail(new Error('the response stream closed before its end')); });
+  connection.socket.once('close', cancel);
 }
 
 /** Run the handler; it ends with `resp.send()`, or fails. */
@@ -139,5 +143,3 @@ exports.run = function (call, fn, request, context) {
     returned.then(undefined, (error) => call.crash(error));
   }
 };
-
-exports.errors = errors;

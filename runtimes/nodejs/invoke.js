@@ -5,12 +5,14 @@ const errors = require('./errors');
 const bytes = require('./wire').bytes;
 
 const RESULT = 'content-type: application/octet-stream\r\n';
+const ERROR = 'content-type: application/json\r\nx-fc-status: 404\r\nx-fc-error-type: ';
 
 /** A request that user code works on. */
-function Call(request, connection, log) {
+function Call(request, connection, log, isHook) {
   this.id = request.headers['x-fc-request-id'] || '';
   this.connection = connection;
   this.log = log;
+  this.isHook = isHook;
   this.settled = false;
   this.onSettled = null;
 }
@@ -22,12 +24,12 @@ Call.prototype.settle = function () {
   return true;
 };
 
-/** Answer with a handler's result. */
+/** Answer with a handler's result. A hook's is ignored (runtime-contract.md §1.3). */
 Call.prototype.succeed = function (value) {
   let body;
   if (this.settled) return;
   try {
-    body = errors.serialize(value);
+    body = errors.serialize(this.isHook ? null : value);
     if (typeof body === 'string') body = bytes(body);
   } catch (error) {
     this.fail(errors.unhandled(error, this.log.settings));
@@ -42,7 +44,7 @@ Call.prototype.fail = function (fault) {
   const text = JSON.stringify(fault.body);
   this.log.error(this.id, text);
   if (!this.settle()) return;
-  this.connection.answer(404, 'content-type: application/json\r\nx-fc-status: 404\r\nx-fc-error-type: ' + fault.kind + '\r\n', bytes(text));
+  this.connection.answer(404, ERROR + fault.kind + '\r\n', bytes(text));
 };
 
 /** Thrown, rejected or uncaught. */
@@ -51,21 +53,22 @@ Call.prototype.crash = function (error) {
 };
 
 /**
- * Run `fn` with `args` and a callback after them. Its promise counts from nodejs18 on; before, a value returned is
- * ignored and only a rejection is seen (runtime-contract.md §2.3). `returned` false ignores values everywhere.
+ * Runs `start(callback)`. The promise that it may return counts from nodejs18 on; before, a value returned is ignored
+ * and only a rejection is seen (runtime-contract.md §2.3).
  */
-exports.run = function (call, fn, args, settings) {
+function run(call, start) {
   function callback(error, data) {
     if (call.settled) return;
     if (error) call.fail(errors.handled(error));
     else call.succeed(data);
   }
-  exports.guard(call, () => {
-    const returned = args.length === 2 ? fn(args[0], args[1], callback) : fn(args[0], callback);
-    if (!returned || typeof returned.then !== 'function') return;
-    returned.then(settings.modern ? (value) => call.succeed(value) : undefined, (error) => call.crash(error));
-  });
-};
+  const returned = start(callback);
+  if (!returned || typeof returned.then !== 'function') return;
+  returned.then(call.log.settings.modern ? (value) => call.succeed(value) : undefined, (error) => call.crash(error));
+}
+
+exports.runEvent = (call, fn, request, context) => run(call, (callback) => fn(request.body, context, callback));
+exports.runHook = (call, fn, request, context) => run(call, (callback) => fn(context, callback));
 
 /** Call user code so that whatever it throws settles `call`. */
 exports.guard = function (call, body) {

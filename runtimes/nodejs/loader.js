@@ -63,7 +63,16 @@ function classify(error, settings, log) {
   return errors.unhandled(error, settings);
 }
 
+/** Where walls have no mounts, layers are not at /opt (runtime-contract.md §7.4). */
+function moveLayers(layers) {
+  process.env.NODE_PATH = (process.env.NODE_PATH || '').split(':').map((entry) => {
+    return entry.startsWith('/opt/') ? layers + entry.slice(4) : entry;
+  }).join(':');
+  Module._initPaths();
+}
+
 exports.create = function (settings, log) {
+  if (settings.layers !== '/opt') moveLayers(settings.layers);
   const loaded = Object.create(null);
 
   /** Calls `then(fault)` or `then(null, fn)`; at once for CommonJS, later for an ES module's first load. */

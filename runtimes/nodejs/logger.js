@@ -79,6 +79,7 @@ exports.install = function (settings, currentId) {
   if (settings.modern) setLogLevel(settings.logLevel);
 
   return {
+    settings: settings,
     loggerFor: loggerFor,
     error: error,
     /** A line as it is, such as `load code for handler:…`. */

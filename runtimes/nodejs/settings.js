@@ -27,6 +27,7 @@ exports.take = function (env) {
     endpoint: env.FCLOCAL_ENDPOINT || '',
     concurrency: parseInt(env.FCLOCAL_CONCURRENCY, 10) || 1,
     codeRoot: env.FC_FUNC_CODE_PATH || process.cwd(),
+    layers: env.FCLOCAL_LAYERS || '/opt',
     bundled: env.FCLOCAL_BUNDLED || '',
     logLevel: env.ALIYUN_FC_LOG_LEVEL || '',
   };

@@ -1,7 +1,8 @@
 'use strict';
 // HTTP/1.1 on one accepted socket: requests one after the other, each answered before the next is read.
 //
-// Written by hand over `net` because it starts faster than `http` and answers about twice as many requests.
+// Written over `net`, not `http`: user code may patch `http` or set its limits, which must not touch the way the
+// emulator speaks to us; and a request costs a tenth less CPU, while both start equally fast (Node.js 20).
 
 const LATIN1 = Buffer.isEncoding('latin1') ? 'latin1' : 'binary';
 const EMPTY = Buffer.alloc ? Buffer.alloc(0) : new Buffer(0);
@@ -12,6 +13,7 @@ const MAX_CHUNK_LINE = 1024;
 const ONE_WRITE = 16 * 1024;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^ \x00-\x1f\x7f]+) HTTP\/1\.([01])$/;
+const ASCII = /^[\x00-\x7f]*$/;
 // A NUL, or a CR or LF that is not part of a line end.
 const FORBIDDEN = /\x00|\r(?!\n)|(?:^|[^\r])\n/;
 const REASONS = { 200: 'OK', 400: 'Bad Request', 404: 'Not Found' };
@@ -19,13 +21,18 @@ const REASONS = { 200: 'OK', 400: 'Bad Request', 404: 'Not Found' };
 // Progress through a chunked body.
 const SIZE = 0, DATA = 1, DATA_END = 2, TRAILER = 3;
 
-/** UTF-8 bytes of a string, on every Node.js: Buffer.from(string) came with 4.5. */
-function bytes(text) {
-  return Buffer.alloc ? Buffer.from(text) : new Buffer(text);
+/** Bytes of a string (UTF-8 unless said), on every Node.js: Buffer.from(string) came with 4.5. */
+function bytes(text, encoding) {
+  return Buffer.alloc ? Buffer.from(text, encoding) : new Buffer(text, encoding);
 }
 
 function allocate(size) {
   return Buffer.allocUnsafe ? Buffer.allocUnsafe(size) : new Buffer(size);
+}
+
+/** The emulator writes its own headers, such as a handler's name, in UTF-8; a caller's are passed on as they came. */
+function utf8(text) {
+  return bytes(text, LATIN1).toString();
 }
 
 function BadRequest(message) {
@@ -48,6 +55,7 @@ function keyOf(name) {
 function parseHead(text) {
   if (FORBIDDEN.test(text)) throw new BadRequest('malformed head');
   const lines = text.split('\r\n');
+  const ascii = ASCII.test(text);
   const start = REQUEST_LINE.exec(lines[0]);
   if (!start) throw new BadRequest('malformed request line');
   const headers = Object.create(null);
@@ -56,7 +64,7 @@ function parseHead(text) {
     const colon = line.indexOf(':');
     if (colon < 1) throw new BadRequest('malformed header');
     const key = keyOf(line.slice(0, colon));
-    const value = line.slice(colon + 1).trim();
+    const value = ascii || !key.startsWith('x-fc-') ? line.slice(colon + 1).trim() : utf8(line.slice(colon + 1).trim());
     headers[key] = headers[key] === undefined ? value : headers[key] + ',' + value;
   }
   const connection = (headers.connection || '').toLowerCase();
@@ -89,18 +97,28 @@ function Connection(socket, serve) {
   this.request = null;      // head was read, body not yet
   this.answering = null;    // handed to serve, not yet answered
   this.ended = false;       // the peer sends no more
+  this.closing = false;     // we send no more
   this.parts = [];
   this.missing = 0;         // bytes of the body or chunk still to come
   this.chunk = null;        // state of a chunked body
   socket.on('data', (data) => this.received(data));
-  socket.on('end', () => { this.ended = true; if (!this.answering) socket.end(); });
+  socket.on('end', () => this.atEnd());
   socket.on('error', () => socket.destroy());  // the peer went away; the instance lives on
 }
 
 Connection.prototype.received = function (data) {
+  if (this.closing) return;
   this.unread = this.unread.length ? Buffer.concat([this.unread, data]) : data;
   if (this.answering) this.socket.pause();
   else this.advance();
+};
+
+// The peer sends no more, but may still wait for an answer.
+Connection.prototype.atEnd = function () {
+  this.ended = true;
+  if (this.answering) return;
+  if (this.request || this.unread.length) this.refuse('the request ends early');
+  else this.socket.end();
 };
 
 Connection.prototype.advance = function () {
@@ -206,15 +224,14 @@ Connection.prototype.answer = function (status, headers, body) {
   this.answered();
 };
 
-/** Begin an answer whose length is not known. Returns false where it must have no body. */
+/** Begin an answer whose length is not known. */
 Connection.prototype.begin = function (status, headers) {
   this.socket.write(this.head(status, headers) + 'transfer-encoding: chunked\r\n\r\n', LATIN1);
-  return this.answering.method !== 'HEAD';
 };
 
 /** Send one piece; false asks the caller to wait for the socket's `drain`. */
 Connection.prototype.piece = function (data) {
-  if (!data.length) return true;
+  if (!data.length || this.answering.method === 'HEAD') return true;
   this.socket.write(data.length.toString(16) + '\r\n', LATIN1);
   this.socket.write(data);
   return this.socket.write('\r\n', LATIN1);
@@ -239,6 +256,9 @@ Connection.prototype.answered = function () {
   const request = this.answering;
   this.answering = null;
   if (!request.keepAlive || (this.ended && !this.unread.length)) {
+    this.unread = EMPTY;
+    this.request = null;
+    this.closing = true;
     this.socket.end();
     return;
   }
@@ -246,7 +266,9 @@ Connection.prototype.answered = function () {
   // More requests came early. Each gets its own turn of the event loop, so that none recurses into the next.
   setImmediate(() => {
     this.socket.resume();
-    if (!this.answering && this.unread.length) this.advance();
+    if (this.answering || !this.unread.length) return;
+    this.advance();
+    if (this.ended && !this.answering) this.atEnd();
   });
 };
 

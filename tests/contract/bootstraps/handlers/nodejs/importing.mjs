@@ -1,0 +1,1 @@
+import nothing from "no-such-package"; export const handler = () => nothing;

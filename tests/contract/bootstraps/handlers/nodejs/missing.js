@@ -1,0 +1,1 @@
+require('ali-oss'); exports.handler = () => {};

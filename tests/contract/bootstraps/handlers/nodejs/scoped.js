@@ -1,0 +1,1 @@
+require('@alicloud/fc2/lib/deep'); exports.handler = () => {};
