@@ -50,7 +50,8 @@ def confine_argv(python: str, policy: str, argv: Sequence[str]) -> tuple[str, ..
 
 def landlock_abi() -> int:
     """The version of Landlock that the kernel offers, 0 where it has none or it is switched off."""
-    return max(0, _libc().syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _CREATE_RULESET_VERSION))
+    abi: int = _libc().syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _CREATE_RULESET_VERSION)
+    return max(0, abi)
 
 
 def main(argv: list[str]) -> NoReturn:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from emulator.sandbox.confine import landlock_abi
 
-# What programs of the host need to run at all. Of /etc only what holds no secret; no home, no /run, no /var, and of /dev
-# nothing: to root without capabilities a disk is still its own file.
+# What programs of the host need to run at all. Of /etc only what holds no secret; no home, no /run, no /var, and
+# nothing of /dev: to root without capabilities a disk is still its own file.
 SYSTEM_READ = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/proc", "/sys/devices/system",
     "/sys/fs/cgroup",
