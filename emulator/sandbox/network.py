@@ -92,18 +92,27 @@ class NetworkHelper:
         return self._door
 
 
-class NamespaceDialer:
-    """Connections to 127.0.0.1 inside the network namespace of a process, which is held open until `aclose`.
+def open_network(pid: int) -> int:
+    """A descriptor of the network namespace of a process. Raises `OSError` where we may not look at it."""
+    return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
-    Made while the process lives: later its number could mean another one. Raises `OSError` where it can not be
-    looked at. Needs no privileges over a namespace that one of our own user's processes made.
+
+class NamespaceDialer:
+    """Connections to 127.0.0.1 inside a network namespace, whose descriptor it owns and closes with `aclose`.
+
+    Needs no privileges over a namespace that a process of our own user made.
     """
 
-    def __init__(self, helper: NetworkHelper, pid: int) -> None:
+    def __init__(self, helper: NetworkHelper, namespace: int) -> None:
         self._helper = helper
-        self._namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._namespace = namespace
         self._stock: list[socket.socket] = []
         self._restocking = asyncio.Lock()
+
+    @classmethod
+    def of(cls, helper: NetworkHelper, pid: int) -> NamespaceDialer:
+        """To where `pid` is; made while that lives, as later its number could mean another process. `OSError`."""
+        return cls(helper, open_network(pid))
 
     async def dial(self, port: int, host: str = "127.0.0.1") -> socket.socket:
         """A connected, non-blocking socket. Raises `OSError`, such as `ConnectionRefusedError` if nobody listens."""
