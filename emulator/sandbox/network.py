@@ -16,8 +16,6 @@ from emulator.sandbox.spawn import Child, spawn
 _BATCH = 4
 _REPLY_BYTES = 4096
 _PATIENCE_SECONDS = 5.0
-# Else every function that is started later would inherit what is received.
-_CLOSE_ON_EXEC = socket.MSG_CMSG_CLOEXEC
 
 
 class NetworkHelper:
@@ -46,7 +44,9 @@ class NetworkHelper:
             finally:
                 theirs.close()
             await _ready(reply)
-            text, received, _, _ = socket.recv_fds(reply, _REPLY_BYTES, netdoor.MAX_SOCKETS, _CLOSE_ON_EXEC)
+            text, received, _, _ = socket.recv_fds(reply, _REPLY_BYTES, netdoor.MAX_SOCKETS)
+            for fd in received:  # else every function that is started later would inherit it
+                os.set_inheritable(fd, False)
             if text != b"ok":
                 raise OSError(text.decode(errors="replace") or "the network helper ended")
         except BaseException:
@@ -90,6 +90,20 @@ class NetworkHelper:
                 )
             self._door = ours
         return self._door
+
+
+async def release(hold: socket.socket) -> None:
+    """Give back what the helper keeps for us as long as this answer's socket is open; returns when it has ended."""
+    if hold.fileno() < 0:
+        return
+    try:
+        hold.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_ready(hold), _PATIENCE_SECONDS)
+    except OSError:
+        pass  # the other side was gone already
+    finally:
+        hold.close()
 
 
 def open_network(pid: int) -> int:

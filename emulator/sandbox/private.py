@@ -24,7 +24,7 @@ from emulator.model.errors import SandboxError
 from emulator.sandbox import netdoor
 from emulator.sandbox.base import Finding
 from emulator.sandbox.listeners import host_ports
-from emulator.sandbox.network import NamespaceDialer, NetworkHelper, open_network
+from emulator.sandbox.network import NamespaceDialer, NetworkHelper, open_network, release
 
 _READY_SECONDS = 10.0
 _MESSAGE_BYTES = 4096
@@ -47,9 +47,9 @@ class Attachment:
         self._said = said
 
     async def aclose(self) -> None:
-        """May be called twice."""
-        self._hold.close()
+        """Returns when the tool has ended. May be called twice."""
         self._said.close()
+        await release(self._hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,16 +182,17 @@ def _host_resolv_conf() -> str:
 async def _try(network: PrivateNetwork) -> None:
     room, (namespace,) = await network.helper.ask(("room",))
     inside = NamespaceDialer(network.helper, namespace)
-    with room, socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        try:
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
             attachment = await network.attach_namespace(namespace, [port])
             try:
                 (await inside.dial(port, network.localhost)).close()
             finally:
                 await attachment.aclose()
-        finally:
-            await inside.aclose()
+    finally:
+        await inside.aclose()
+        await release(room)
 
 
 def _found(network: PrivateNetwork) -> Finding:
