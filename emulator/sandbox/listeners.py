@@ -40,6 +40,12 @@ def listening(pids: Iterable[int]) -> list[Listener]:
     return [Listener(port, only) for port, only in sorted(loopback.items())]
 
 
+def host_ports() -> set[int]:
+    """Ports of our own network that answer at 127.0.0.1 or ::1."""
+    rows = _rows(_PROC / "self/net")
+    return {row.port for row in rows if row.address.is_unspecified or str(row.address) in ("127.0.0.1", "::1")}
+
+
 def process_tree(pid: int) -> list[int]:
     """`pid` and every process under it, also those that called setsid.
 

@@ -1,6 +1,6 @@
 """What every rung must do, as scenarios: run by pytest for this user, and as a program for an ordinary user.
 
-    python walls_scenarios.py RUNG SCENARIO FOLDER
+python walls_scenarios.py RUNG SCENARIO FOLDER
 """
 
 from __future__ import annotations
@@ -415,7 +415,9 @@ def leftovers(place: Path) -> list[str]:
     run = place / "state" / "run"
     sockets = [Path(path.read_text()) for path in run.glob("*/sockets")]
     groups = [Path(line) for path in run.glob("*/cgroups") for line in path.read_text().splitlines()]
-    return sorted(str(found) for root in [run, *sockets, *groups] for found in root.glob("*/*" if root == run else "*/"))
+    return sorted(
+        str(found) for root in [run, *sockets, *groups] for found in root.glob("*/*" if root == run else "*/")
+    )
 
 
 async def play(rung: str, name: str, place: Path) -> None:
