@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +43,7 @@ class Emulator:
         self.settings = settings
         self.project = apply_to_project(settings, project)
         self.journal = Journal()
+        self.token = secrets.token_urlsafe(24)
         self.engine: Engine
         self.walls: Walls
         self._server: Server
@@ -78,14 +80,14 @@ class Emulator:
         for function in self.project.functions:
             self._deploy(function)
         self._server = make_server(
-            Gateway(self.engine, verify_signatures=settings.verify_signatures),
+            Gateway(self.engine, self.token),
             settings.host,
             settings.port,
             Deadlines(header=settings.header_timeout, body=settings.body_timeout),
             holder_of,
         )
         await self._server.start()
-        self._stack.push_async_callback(self._server.stop)
+        self._stack.push_async_callback(self._server.stop, 30.0)
 
     def _make_scheduler(self, account: Account) -> Scheduler:
         settings = self.settings

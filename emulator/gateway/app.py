@@ -1,25 +1,114 @@
-"""The ASGI application: a matcher for what is hot, in front of Starlette for the rest."""
+"""The ASGI application: a matcher for invocations and function URLs, judged by the guard first."""
 
 from __future__ import annotations
+
+import json
+import re
+from urllib.parse import unquote
 
 from starlette.types import Receive, Scope, Send
 
 from emulator.dispatch.engine import Engine
+from emulator.gateway import reply
+from emulator.gateway.domains import find_domain, find_route, function_of_host, proxy_target, url_labels
+from emulator.gateway.guard import Face, Guard, host_name
 from emulator.gateway.invoke import InvokeFace
+from emulator.gateway.rewrites import rewrite
+from emulator.gateway.web import Address, WebFace
+from emulator.model.errors import FCError, PathNotSupported
 from emulator.model.function import LATEST, Api, FunctionName
 
 FC3_FUNCTIONS = "/2023-03-30/functions/"
 INVOCATIONS = "/invocations"
+STATUS = "/_fclocal/status"
+_FC2 = re.compile(r"/(?:2021-04-06|2016-08-15)/services/([^/]+)/functions/([^/]+)/invocations\Z")
 
 
 class Gateway:
-    def __init__(self, engine: Engine) -> None:
+    """Every request comes in here. `token` is what a browser page of ours must show to change things."""
+
+    def __init__(self, engine: Engine, token: str) -> None:
         self._engine = engine
         self._invoke = InvokeFace(engine)
+        self._web = WebFace(engine)
+        self._labels = url_labels(function.name for function in engine.project.functions)
+        hosts = [domain.name for domain in engine.project.domains]
+        self._guard = Guard(self.classify, token, hosts)
+
+    def classify(self, path: str, host: str) -> Face:
+        """What a path leads to: function URLs are open to every page, as in FC."""
+        is_url = path.startswith("/2016-08-15/proxy/") or self._has_url(host)
+        return Face.FUNCTION_URL if is_url else Face.API
+
+    def _has_url(self, host: str) -> bool:
+        return function_of_host(host, self._labels) is not None or (
+            find_domain(self._engine.project.domains, host) is not None
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if path.startswith(FC3_FUNCTIONS) and path.endswith(INVOCATIONS):
-            name = path[len(FC3_FUNCTIONS) : -len(INVOCATIONS)]
-            await self._invoke(scope, receive, send, FunctionName.parse(name), LATEST, Api.FC3)
+        if scope["type"] != "http":
             return
+        refused = self._guard.check(scope)
+        if refused is not None:
+            await reply.send_error(send, refused, self._engine.request_ids.new())
+            return
+        path: str = scope["path"]
+        if path.startswith(FC3_FUNCTIONS) and path.endswith(INVOCATIONS) and scope["method"] == "POST":
+            name = path[len(FC3_FUNCTIONS) : -len(INVOCATIONS)]
+            qualifier = _qualifier(scope)
+            await self._invoke(scope, receive, send, FunctionName.parse(name), qualifier, Api.FC3)
+            return
+        try:
+            await self._other(scope, receive, send, path)
+        except FCError as error:
+            await reply.send_error(send, error, self._engine.request_ids.new())
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        address = self._address(scope)
+        found = _FC2.match(path) if address is None else None
+        if address is not None:
+            await self._web(scope, receive, send, address)
+        elif found is not None and scope["method"] == "POST":
+            service, _, qualifier = found[1].partition(".")
+            name = FunctionName(found[2], service)
+            await self._invoke(scope, receive, send, name, qualifier or _qualifier(scope), Api.FC2)
+        elif path == STATUS:
+            names = [str(revision.function.name) for revision in self._engine.registry.revisions()]
+            body = json.dumps({"functions": names}).encode()
+            await reply.send_bytes(send, 200, [reply.JSON_TYPE], body)
+        else:
+            raise PathNotSupported(scope["method"], path)
+
+    def _address(self, scope: Scope) -> Address | None:
+        """Whose URL this is: by proxy path, by `<function>.localhost`, or by custom domain."""
+        raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+        query = scope.get("query_string", b"").decode("latin-1")
+        behind = f"?{query}" if query else ""
+        host = self._host(scope)
+        proxy = proxy_target(raw_path)
+        if proxy is not None:
+            return Address(proxy.name, proxy.rest + behind, proxy.qualifier, proxy.base_path, host)
+        name = function_of_host(host, self._labels)
+        if name is not None:
+            return Address(name, raw_path + behind, host=host)
+        domain = find_domain(self._engine.project.domains, host)
+        if domain is None:
+            return None
+        route = find_route(domain, unquote(raw_path))
+        target = rewrite(route.rewrites, raw_path + behind)
+        return Address(route.function, target, route.qualifier, host=host, methods=route.methods)
+
+    def _host(self, scope: Scope) -> str:
+        value = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        return host_name(value) or ""
+
+
+def _qualifier(scope: Scope) -> str:
+    query: bytes = scope.get("query_string", b"")
+    if b"qualifier=" not in query:
+        return LATEST
+    for part in query.split(b"&"):
+        key, _, value = part.partition(b"=")
+        if key == b"qualifier":
+            return unquote(value.decode("latin-1")) or LATEST
+    return LATEST
