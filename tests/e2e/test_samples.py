@@ -14,10 +14,16 @@ pytestmark = pytest.mark.e2e
 
 
 def invoke(sample: str, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "emulator", "invoke", "--port", "0", *args]
+    command = [sys.executable, "-m", "emulator", "invoke", *args]
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(Path.home())}
     return subprocess.run(
-        command, cwd=ROOT / "samples" / sample, env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        command,
+        cwd=ROOT / "samples" / sample,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
     )
 
 

@@ -71,6 +71,14 @@ def require(rung: str, available: dict[str, str]) -> None:
         pytest.skip(available[rung])
 
 
+# setpriv may start a Python that its user can not reach a second time, so the trial starts itself again.
+REACHABLE = (
+    "import subprocess, sys, emulator; assert sys.version_info >= (3, 11); "
+    "subprocess.run([sys.executable, '-c', 'import emulator.sandbox.ladder'], check=True); "
+    "open(sys.base_prefix + '/lib/python%d.%d/os.py' % sys.version_info[:2]).close()"
+)
+
+
 def as_ordinary_user(argv: list[str]) -> subprocess.CompletedProcess[str]:
     if os.geteuid() != 0:
         pytest.skip("only root can become another user; this user's run is the same")
@@ -80,7 +88,7 @@ def as_ordinary_user(argv: list[str]) -> subprocess.CompletedProcess[str]:
     become = [setpriv, f"--reuid={NOBODY_IN_PARTICULAR}", f"--regid={NOBODY_IN_PARTICULAR}", "--clear-groups"]
     env = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     for python in (sys.executable, PYTHON):
-        trial = [*become, python, "-c", "import sys, emulator; assert sys.version_info >= (3, 11)"]
+        trial = [*become, python, "-c", REACHABLE]
         if subprocess.run(trial, env=env, capture_output=True, check=False).returncode == 0:
             return subprocess.run(
                 [*become, python, "-X", "dev", "-W", "error", *argv],
