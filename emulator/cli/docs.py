@@ -1,0 +1,140 @@
+"""Writes the pages of docs/ that are made from the code: `python -m emulator.cli.docs [FOLDER]`."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from emulator.cli.foreign import FOREIGN
+from emulator.cli.main import CRASHED, INTERRUPTED, cli
+from emulator.config.settings_docs import options_markdown
+from emulator.model.events import EVENT_TYPES, KINDS
+from emulator.triggers.samples import SAMPLES
+
+COMMANDS_HEAD = """# Commands
+
+Made from the commands themselves; `python -m emulator.cli.docs` writes it again. The options that are also variables
+and file keys are explained in [options.md](options.md).
+
+`python -m emulator` is the same as `fclocal`.
+"""
+
+CODES = f"""
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done; `start` was stopped in good order |
+| 1 | `invoke`: the function failed, and FC's error body is on stdout. `doctor`: something can be lifted |
+| 2 | it was not done: wrong usage, wrong project file, or FC's API refused the call. One message says what, where, and the next step |
+| {CRASHED} | a fault of fclocal; `.fclocal/crash-*.txt` says what happened |
+| {INTERRUPTED} | Ctrl-C; for `start`, Ctrl-C twice (143 for a second SIGTERM) |
+
+## Running emulator
+
+While `start` runs, `.fclocal/endpoint.json` beside the project file holds `url`, `port`, `pid`, `started` (tells the
+process from a later one with the same pid) and `functions` (name, API and HTTP host of each). Only its owner may read
+it. It is gone after the end; a file that a killed process left is not believed.
+"""
+
+EVENTS_HEAD = """# Events
+
+Made from `emulator/model/events.py`; `python -m emulator.cli.docs` writes it again.
+
+`fclocal start --json` prints one JSON object a line. The first has the kind `ready`: `url`, `port`, `functions`, and
+the same moment as `at` and as `time` (Unix seconds), so that the others can be dated. `at` is a monotonic clock in seconds.
+"""
+
+
+def commands_markdown() -> str:
+    """docs/commands.md."""
+    parts = [COMMANDS_HEAD, *(_command(path, command) for path, command in walk()), _foreign(), CODES, _samples()]
+    return "".join(parts)
+
+
+def events_markdown() -> str:
+    """docs/events.md."""
+    parts = [EVENTS_HEAD]
+    for kind in EVENT_TYPES:
+        doc = inspect.getdoc(kind) or ""
+        text = "" if doc.startswith(kind.__name__ + "(") else f"\n{' '.join(doc.split())}\n"
+        rows = [f"| `{name}` | {type_} |" for name, type_ in _fields(kind).items()]
+        parts.append(f"\n## {KINDS[kind]}\n{text}\n| field | type |\n|---|---|\n" + "\n".join(rows) + "\n")
+    return "".join(parts)
+
+
+def walk() -> Iterator[tuple[str, click.Command]]:
+    """Every command with its full name."""
+    ctx = click.Context(cli, info_name="fclocal")
+    for name in cli.list_commands(ctx):
+        command = cli.get_command(ctx, name)
+        if isinstance(command, click.Group):
+            for below in command.list_commands(ctx):
+                child = command.get_command(ctx, below)
+                if child is not None:
+                    yield f"fclocal {name} {below}", child
+        elif command is not None:
+            yield f"fclocal {name}", command
+
+
+def _command(path: str, command: click.Command) -> str:
+    ctx = click.Context(command, info_name=path)
+    usage = " ".join([path, *command.collect_usage_pieces(ctx)])
+    rows = [
+        f"| {', '.join(f'`{name}`' for name in [*p.opts, *p.secondary_opts])} | {_metavar(p, ctx)} | {_cell(p.help)} |"
+        for p in command.params
+        if isinstance(p, click.Option) and not p.hidden
+    ]
+    options = "\n| option | value | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
+    return f"\n## {path}\n\n```\n{usage}\n```\n\n{_prose(command.help or '')}\n{options}"
+
+
+def _prose(help: str) -> str:
+    """Help as Markdown: what click must not wrap is code."""
+    blocks = inspect.cleandoc(help).split("\n\n")
+    return "\n\n".join(f"```\n{b.removeprefix(MARK)}\n```" if b.startswith(MARK) else b for b in blocks)
+
+
+MARK = "\b\n"
+
+
+def _metavar(option: click.Option, ctx: click.Context) -> str:
+    return "" if option.is_flag else f"`{_cell(option.make_metavar(ctx))}`"
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|")
+
+
+def _foreign() -> str:
+    rows = [f"| {', '.join(f'`{name}`' for name in flag.names)} | {flag.instead} |" for flag in FOREIGN]
+    return (
+        "\n## Flags of other tools\n\n`invoke` takes the flags of `s local invoke` and `s invoke`. These it refuses:\n\n"
+        "| flag | what to do here |\n|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _samples() -> str:
+    rows = [f"| `{sample.kind}` | {sample.title} |" for sample in SAMPLES.values()]
+    return "\n## Sample events\n\n| kind | event |\n|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _fields(kind: type) -> Mapping[str, str]:
+    return {name: str(type_) for name, type_ in inspect.get_annotations(kind).items()}
+
+
+PAGES = {"commands.md": commands_markdown, "events.md": events_markdown, "options.md": options_markdown}
+
+
+def write(folder: Path) -> None:
+    """Write all pages."""
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs"))

@@ -1,0 +1,136 @@
+"""`fclocal doctor`: what this machine gives the emulator, and what would lift each step down."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from emulator.cli.context import Workplace, workplace
+from emulator.cli.endpoint import prepare_state_dir, read_endpoint
+from emulator.cli.jsonlines import to_line
+from emulator.cli.loop import run
+from emulator.cli.options import Selection, project_options, settings_options
+from emulator.cli.project import project_file
+from emulator.cli.terminal import Terminal, columns, cut
+from emulator.cli.version import emulator_version
+from emulator.model.errors import UserError
+from emulator.model.function import Project
+from emulator.runtime.interpreters import Interpreters
+from emulator.sandbox.base import Finding
+from emulator.sandbox.ladder import choose_walls
+from emulator.sandbox.listeners import holder_of
+
+SETTINGS = (
+    "host",
+    "port",
+    "walls",
+    "network",
+    "strict",
+    "limits",
+    "runtimes_dir",
+    "state_dir",
+    "json",
+    "color",
+)
+
+
+@click.command("doctor", params=[*project_options(), *settings_options(*SETTINGS)])
+@click.pass_context
+def command(ctx: click.Context, /, **values: Any) -> int:
+    """Look at this machine: walls, interpreters, ports, the project file.
+
+    Each step down comes with the command that lifts it. Exit code 0: all is well, 1: something can be lifted.
+    """
+    place = workplace(ctx, values)
+    findings = _look(place)
+    if place.settings.json:
+        place.terminal.write("".join(_json_line(finding) for finding in findings))
+    else:
+        place.terminal.say("\n".join(table(findings, place.terminal)))
+    return 0 if all(finding.full for finding in findings) else 1
+
+
+def _look(place: Workplace) -> list[Finding]:
+    project, about_project = _project(place)
+    findings = [Finding("fclocal", emulator_version(), f"Python {platform.python_version()}"), about_project]
+    findings += [_port(place), *run(_walls(place)), *_interpreters(place, project)]
+    return findings
+
+
+def _project(place: Workplace) -> tuple[Project | None, Finding]:
+    if place.selection == Selection() and project_file(place.selection) is None:
+        return None, Finding("project", "none in this folder")
+    try:
+        project = place.project()
+    except UserError as error:
+        where = f"{error.place}: " if error.place else ""
+        return None, Finding("project", "none", f"{where}{error.message}", error.next_step, full=False)
+    name = project.file.name if project.file else "no file"
+    state = f"{name}, {len(project.functions)} functions"
+    if project.problems:
+        texts = "; ".join(map(str, project.problems[:3]))
+        more = f"; and {len(project.problems) - 3} more" if len(project.problems) > 3 else ""
+        return project, Finding("project", state, texts + more, "fclocal start lists them", full=False)
+    return project, Finding("project", state)
+
+
+def _port(place: Workplace) -> Finding:
+    settings = place.settings
+    topic, running = f"port {settings.port}", read_endpoint(settings.state_dir)
+    if running is not None:
+        return Finding("emulator", f"runs at {running.url}", f"pid {running.pid}")
+    holder = holder_of(settings.port, settings.host) if settings.port else None
+    if holder is None:
+        return Finding(topic, "free")
+    return Finding(topic, "taken", holder, "end it, or start with --port 0", full=False)
+
+
+async def _walls(place: Workplace) -> Sequence[Finding]:
+    settings = place.settings
+    prepare_state_dir(settings.state_dir)
+    try:
+        walls = await choose_walls(settings.walls, settings.state_dir, strict=settings.strict, limits=settings.limits)
+    except UserError as error:
+        return [Finding("walls", "none", error.message, error.next_step, full=False)]
+    try:
+        return [Finding("walls", walls.rung), *walls.findings()]
+    finally:
+        await walls.aclose()
+
+
+def _interpreters(place: Workplace, project: Project | None) -> Iterator[Finding]:
+    """Every runtime with an interpreter; only those that the project uses count as a step down."""
+    used = {function.runtime for function in project.functions} if project else set()
+    interpreters = Interpreters(place.env)
+    for spec in place.catalog().specs.values():
+        if spec.interpreter is None:
+            continue
+        found = interpreters.seek(spec.interpreter.command, spec.version)
+        lift = interpreters.lift(spec.interpreter.command, spec.version)
+        full = spec.id not in used
+        if found is None:
+            yield Finding(spec.id, "not installed", "", lift, full)
+        elif not found.exact:
+            yield Finding(spec.id, f"{found.version} in its place", str(found.path), lift, full)
+        else:
+            yield Finding(spec.id, found.version, str(found.path))
+
+
+def table(findings: Sequence[Finding], terminal: Terminal) -> list[str]:
+    """Topic, state and detail in columns; below each step down, how to lift it."""
+    paint = terminal.paint
+    lines: list[str] = []
+    for finding, line in zip(findings, columns([(f.topic, f.state, f.detail) for f in findings]), strict=True):
+        mark = paint("green", "✓") if finding.full else paint("yellow", "!")
+        lines.append(f"{mark} {cut(line, terminal.width - 2)}")
+        if finding.lift and not finding.full:
+            lines.append(paint("dim", f"    → {finding.lift}"))
+    return lines
+
+
+def _json_line(finding: Finding) -> str:
+    fields = ("topic", "state", "detail", "lift", "full")
+    return to_line("finding", {name: getattr(finding, name) for name in fields})
