@@ -25,6 +25,7 @@ from emulator.sandbox.folders import InstanceFolders, RunFolders
 from emulator.sandbox.freezer import Freezer, SignalFreezer
 from emulator.sandbox.gate import Gate
 from emulator.sandbox.groups import Group
+from emulator.sandbox.listeners import listening, process_tree
 from emulator.sandbox.logs import LogPipe
 from emulator.sandbox.memory import MemoryGauge, MemoryGuard
 from emulator.sandbox.reaper import Reaper
@@ -113,7 +114,10 @@ class ProcessSandbox:
                 return await dial_tcp(endpoint.port)
 
     def listeners(self) -> Sequence[Listener]:
-        return ()
+        """Every process below ours counts, also one that left its session."""
+        if self._child is None or self._exited.done():
+            return ()
+        return listening({self._child.pid, *process_tree(self._child.pid)})
 
     async def freeze(self) -> None:
         if self._exited.done() or self._child is None:
