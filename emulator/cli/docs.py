@@ -30,7 +30,7 @@ CODES = f"""
 |---|---|
 | 0 | done; `start` was stopped in good order |
 | 1 | `invoke`: the function failed, and FC's error body is on stdout. `doctor`: something can be lifted |
-| 2 | it was not done: wrong usage, wrong project file, or FC's API refused the call. One message says what, where, and the next step |
+| 2 | it was not done: wrong usage or project file, or FC refused the call. One message says what, where and what next |
 | {CRASHED} | a fault of fclocal; `.fclocal/crash-*.txt` says what happened |
 | {INTERRUPTED} | Ctrl-C; for `start`, Ctrl-C twice (143 for a second SIGTERM) |
 
@@ -46,7 +46,8 @@ EVENTS_HEAD = """# Events
 Made from `emulator/model/events.py`; `python -m emulator.cli.docs` writes it again.
 
 `fclocal start --json` prints one JSON object a line. The first has the kind `ready`: `url`, `port`, `functions`, and
-the same moment as `at` and as `time` (Unix seconds), so that the others can be dated. `at` is a monotonic clock in seconds.
+the same moment as `at` and as `time` (Unix seconds), so that the others can be dated. `at` is a monotonic clock in
+seconds.
 """
 
 
@@ -113,7 +114,8 @@ def _cell(text: str | None) -> str:
 def _foreign() -> str:
     rows = [f"| {', '.join(f'`{name}`' for name in flag.names)} | {flag.instead} |" for flag in FOREIGN]
     return (
-        "\n## Flags of other tools\n\n`invoke` takes the flags of `s local invoke` and `s invoke`. These it refuses:\n\n"
+        "\n## Flags of other tools\n\n"
+        "`invoke` takes the flags of `s local invoke` and `s invoke`. These it refuses:\n\n"
         "| flag | what to do here |\n|---|---|\n" + "\n".join(rows) + "\n"
     )
 

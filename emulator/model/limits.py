@@ -77,14 +77,3 @@ MAX_ASYNC_AGE_SECONDS = 604_800
 MEMORY_GB_PER_CPU = (1.0, 4.0)
 # Which cpu FC gives where only memorySize is set is not documented: the share of its own default, 0.35 of 512 MB
 CPU_PER_GB = 0.7
-
-# platform.md §5: throttled and system errors back off 0.5, 1, 2, 4 … seconds for up to 5 hours
-ASYNC_BACKOFF_SECONDS = 0.5
-ASYNC_BACKOFF_MAX_SECONDS = 60.0
-ASYNC_THROTTLED_FOR_SECONDS = 5 * 3600.0
-# The pause before a retry of a function error is UNCONFIRMED: 1, 2, 4 … seconds here.
-ASYNC_RETRY_SECONDS = 1.0
-# platform.md §5: 0 < delay < 3600
-ASYNC_MAX_DELAY_SECONDS = 3600
-# Task records are kept for 7 days by FC; in memory, this many per emulator.
-ASYNC_KEPT_TASKS = 10_000

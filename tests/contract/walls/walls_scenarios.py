@@ -6,14 +6,13 @@ python walls_scenarios.py RUNG SCENARIO FOLDER
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from walls_box import ENV, PATIENCE, SERVER, box, ended, pids_with, until
+from walls_box import ENV, PATIENCE, SERVER, box, ended, until
 
 from emulator.model.errors import SandboxError
 from emulator.model.launch import Access, Exit, Link, Mount
@@ -324,7 +323,10 @@ async def tmp_has_a_size(walls: Walls, place: Path) -> None:
         pass
     shared_free = {"mounts": (Mount((place / "code",), "/code", Access.OVERLAY),)}
     async with box(walls, place, disk_mb=4, **shared_free) as made:
-        one = "try: open('/tmp/one', 'wb', 0).write(bytes(8 << 20)); answer = 'ok'\nexcept OSError as error: answer = error.errno"
+        one = (
+            "try: open('/tmp/one', 'wb', 0).write(bytes(8 << 20)); answer = 'ok'\n"
+            "except OSError as error: answer = error.errno"
+        )
         await made.ask(one)
         await made.ask("for n in range(4): open('/tmp/f%d' % n, 'wb').write(bytes(2 << 20))")
         await until(lambda: (made.sandbox.usage().disk_mb or 0) > 4)

@@ -21,7 +21,7 @@ def finder(home: Path, path: str = "", **more: str) -> Interpreters:
     ("folder", "command", "version", "variable"),
     [
         (".pyenv/versions/3.10.13/bin/python", "python", "3.10", ("PYENV_ROOT", 3)),
-        (".local/share/uv/python/cpython-3.10.13-linux-x86_64-gnu/bin/python", "python", "3.10", ("UV_PYTHON_INSTALL_DIR", 2)),
+        (".local/share/uv/python/cpython-3.10.13-linux/bin/python", "python", "3.10", ("UV_PYTHON_INSTALL_DIR", 2)),
         (".asdf/installs/python/3.10.13/bin/python", "python", "3.10", ("ASDF_DATA_DIR", 4)),
         (".local/share/mise/installs/python/3.10.13/bin/python", "python", "3.10", ("MISE_DATA_DIR", 4)),
         (".nvm/versions/node/v18.19.0/bin/node", "node", "18", ("NVM_DIR", 4)),
@@ -32,7 +32,9 @@ def finder(home: Path, path: str = "", **more: str) -> Interpreters:
         (".asdf/installs/ruby/3.2.2/bin/ruby", "ruby", "3.2", ("ASDF_DATA_DIR", 4)),
     ],
 )  # fmt: skip
-def test_version_managers(tmp_path: Path, home: Path, folder: str, command: str, version: str, variable: tuple[str, int]) -> None:
+def test_version_managers(
+    tmp_path: Path, home: Path, folder: str, command: str, version: str, variable: tuple[str, int]
+) -> None:
     file = fake_interpreter(home / folder, "not asked")
     found = finder(home).find(command, version)
     assert (found.path, found.prefix, found.exact) == (file, file.parent.parent, True)

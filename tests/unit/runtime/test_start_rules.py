@@ -11,7 +11,7 @@ import pytest
 
 from emulator.model.errors import StartFailed
 from emulator.model.function import Api, BuildStep, CustomRuntime, Revision
-from emulator.runtime.compose import Composition, ComposeRequest, compose
+from emulator.runtime.compose import ComposeRequest, Composition, compose
 from emulator.runtime.spec import RuntimeSpec
 from tests.unit.runtime.conftest import write_script
 
