@@ -142,7 +142,7 @@ class Running:
     @functools.cached_property
     def run_id(self) -> str:
         """The name of its folders, sockets and control groups."""
-        return next(path.name for path in (self.workshop.state / "run").iterdir() if not path.name.startswith("."))
+        return next((self.workshop.state / "run").glob(f"{self.process.pid}-*")).name
 
     def wait_until_ready(self) -> None:
         def ready() -> bool:
@@ -151,6 +151,8 @@ class Running:
             return found.exists() and json.loads(found.read_text())["pid"] == self.process.pid
 
         eventually(ready, "the emulator is ready")
+        # Both are gone after the end, when they are wanted most.
+        assert self.endpoint and self.run_id
 
     def call(
         self, function: str, body: bytes | str = b"", *, headers: Mapping[str, str] | None = None
