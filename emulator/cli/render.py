@@ -124,7 +124,7 @@ class LogRenderer:
             return []
         self._told.add(key)
         shown = ", ".join(paths[:PATHS_SHOWN])
-        more = f" and {event.count - PATHS_SHOWN} more" if len(paths) > PATHS_SHOWN else ""
+        more = f" and {event.total - PATHS_SHOWN} more" if len(paths) > PATHS_SHOWN else ""
         return self._ours(f"{event.function} wrote {shown}{more}: gone with the instance, as in FC")
 
     def _span(self, event: Span) -> list[str]:

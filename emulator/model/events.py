@@ -26,13 +26,13 @@ class InstanceMoved(NamedTuple):
 
 class InstanceWrote(NamedTuple):
     """An instance is gone, and with it what it had written to /code and other folders that are shared: `paths` as
-    it saw them (`- path` was deleted), at most a hundred of `count`."""
+    it saw them (`- path` was deleted), at most a hundred of `total`."""
 
     at: float
     instance_id: str
     function: str
     paths: tuple[str, ...]
-    count: int
+    total: int
 
 
 class InvocationStarted(NamedTuple):

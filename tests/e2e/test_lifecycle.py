@@ -241,7 +241,7 @@ def test_what_a_function_wrote_to_its_code_is_told_and_thrown_away(workshop):
         wrote = [event for event in running.events() if event["kind"] == "instance_wrote"]
         assert len(wrote) == 1 and wrote[0]["function"] == "writer"
         assert {"/code/made.txt", "- /code/given.txt"} <= set(wrote[0]["paths"])
-        assert wrote[0]["count"] == len(wrote[0]["paths"])
+        assert wrote[0]["total"] == len(wrote[0]["paths"])
     assert not (workshop.root / "code/made.txt").exists()
     assert (workshop.root / "code/given.txt").read_text() == "given"
     alone = workshop.run("invoke", "--walls", "bwrap")
