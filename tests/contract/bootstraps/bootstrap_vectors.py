@@ -28,7 +28,7 @@ import fnmatch
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -246,8 +246,10 @@ def check_log(expected: Mapping[str, Any], lines: Sequence[str]) -> None:
 def start(target: Target, vector: Vector, folder: Path) -> Bootstrap:
     folder_name = vector.data.get("code")
     code = HERE / "handlers" / folder_name if folder_name else None
-    env = {name: str(value) for name, value in vector.data.get("env", {}).items()}
+    bootstrap = Bootstrap(target, folder, code=code)
+    names = places(bootstrap, 0)
+    env = {name: str(filled(value, names)) for name, value in vector.data.get("env", {}).items()}
     bundled = vector.data.get("bundled")
     if bundled is not None:
         env["FCLOCAL_BUNDLED"] = json.dumps(bundled)
-    return Bootstrap(target, folder, env, code)
+    return replace(bootstrap, env=env)
