@@ -340,8 +340,8 @@ class Revision:
     """One immutable deployment of a function: its declaration and the fingerprint of its code.
 
     Two revisions are never the same one, so they compare and hash by identity.
-    `number` grows by one with each deploy of the same function. `code_dir` is a folder, also where the
-    declaration named an archive. `checksum` is CRC-64/ECMA-182 of the code in decimal, as FC reports it.
+    `number` grows by one with each deploy of the same function. `code_dir` and the function's layers are folders,
+    also where the declaration named archives. `checksum` is CRC-64/ECMA-182 of the code in decimal, as FC reports it.
     """
 
     function: Function
