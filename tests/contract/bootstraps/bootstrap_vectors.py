@@ -177,6 +177,11 @@ def request(vector: Vector, step: Mapping[str, Any], names: Mapping[str, str]) -
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8") + body
 
 
+def message(bootstrap: Bootstrap, handler: str, event: str = "", number: int = 1, **step: Any) -> bytes:
+    """One request of a test that is no vector."""
+    return request(Vector("", {}), {"handler": handler, "event": event, **step}, places(bootstrap, number))
+
+
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
