@@ -77,7 +77,7 @@ def test_no_file_is_longer_than_400_lines():
 
 
 def test_no_function_is_longer_than_40_lines():
-    long = {
+    lengths = {
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
         for path in sources("emulator", "runtimes", suffixes=(".py",))
         for node in ast.walk(ast.parse(path.read_text()))
