@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from walls_scenario import SYSTEM_PYTHON, unusable, wait_for_end
+from walls_scenario import SYSTEM_PYTHON, as_program, unusable, wait_for_end
 
 from emulator.model.errors import SandboxError
 from emulator.sandbox.base import Listener
@@ -335,4 +335,4 @@ async def play(name: str, tools: str | None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(play(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None))
+    as_program(lambda: asyncio.run(play(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)))
