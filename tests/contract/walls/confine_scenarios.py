@@ -272,9 +272,8 @@ def it_does_not_start_without_its_parent(place: Path) -> None:
 @scenario
 def the_launcher_needs_nothing_of_its_own_once_confined(place: Path) -> None:
     """Its Python may lie in a home, which the program can not read."""
-    policy = replace(
-        policy_of(place), read=("/usr/bin", "/lib", "/lib64", *map(str, Path("/usr/lib").glob("*-linux-*")))
-    )
+    libraries = map(str, Path("/usr/lib").glob("*-linux-*"))
+    policy = replace(policy_of(place), read=("/usr/bin", "/lib64", *libraries))
     result = run(policy, ["cat", f"/usr/lib/python{sys.version_info[0]}.{sys.version_info[1]}/os.py"], place)
     assert (result.returncode, result.stdout) == (1, ""), result.stderr
     assert "Permission denied" in result.stderr and "cat" in result.stderr

@@ -294,10 +294,11 @@ async def nothing_outlives_us(site: Site) -> None:
 async def attach_and_wait(pid: int, tools: str | None) -> None:
     helper = NetworkHelper()
     network = await private_network(Site(helper, tools))
-    await network.attach(pid, own_ports=[PORT])
+    attachment = await network.attach(pid, own_ports=[PORT])  # ends when nobody holds it
     assert helper.pid is not None
     print(*descendants(helper.pid), flush=True)
     await asyncio.Event().wait()
+    await attachment.aclose()
 
 
 @scenario
