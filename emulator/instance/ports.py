@@ -20,11 +20,16 @@ class Assignment:
 
 
 class PortBook:
-    """The ports that our instances hold on the host."""
+    """The ports that our instances hold on the host.
 
-    def __init__(self, network: Network, private_available: bool) -> None:
+    Where an instance can have a private network, several with one port run side by side; else `lift` says what
+    would make that possible.
+    """
+
+    def __init__(self, network: Network, private_available: bool, lift: str = "") -> None:
         self._network = network
         self._private = private_available
+        self._lift = lift
         self._held: dict[int, str] = {}
 
     def assign(self, instance_id: str, port: int) -> Assignment:
@@ -48,9 +53,11 @@ class PortBook:
         """Why a program that was given another port could not start."""
         owner = self._held.get(port)
         holder = f"another instance ({owner})" if owner else holder_of(port, "127.0.0.1") or "another process"
-        lift = "Install passt (`apt install passt`) to run such instances side by side"
-        lift += "." if owner else ", or stop that process."
-        return PortTaken(port, holder, lift)
+        steps = [] if owner else ["end that process"]
+        if self._lift:
+            steps.append(f"to run such instances side by side: {self._lift}")
+        advice = ", or ".join(steps)
+        return PortTaken(port, holder, f"{advice[:1].upper()}{advice[1:]}." if advice else "")
 
 
 def _free(port: int) -> bool:
