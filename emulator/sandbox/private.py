@@ -190,8 +190,13 @@ def _circumstances(tool: str, program: str) -> dict[str, object]:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     usable = os.access(_TUN, os.R_OK | os.W_OK)
     return {
-        "tool": tool, "program": program, "changed": found.st_mtime_ns, "boot": boot, "user": os.getuid(), "tun": usable,
-    }  # fmt: skip
+        "tool": tool,
+        "program": program,
+        "changed": found.st_mtime_ns,
+        "boot": boot,
+        "user": os.getuid(),
+        "tun": usable,
+    }
 
 
 def _network(tool: str, program: str, helper: NetworkHelper) -> PrivateNetwork:

@@ -30,6 +30,14 @@ def place() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def tun() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="fclocal-tun-"))
+    os.chmod(folder, 0o755)
+    yield folder
+    folder.rmdir()
+
+
 @pytest.fixture(scope="session")
 def available() -> dict[str, str]:
     """For each rung why it can not be had here; empty where it can."""
@@ -63,12 +71,11 @@ def test_as_this_user(rung: str, name: str, place: Path, available: dict[str, st
 
 @pytest.mark.parametrize("name", SCENARIOS)
 @rungs
-def test_as_an_ordinary_user(rung: str, name: str, place: Path, available: dict[str, str]) -> None:
+def test_as_an_ordinary_user(rung: str, name: str, place: Path, tun: Path, available: dict[str, str]) -> None:
     require(rung, available)
     os.chmod(place, 0o777)
-    (place / "tun").mkdir(mode=0o755)
     script = Path(__file__).with_name("walls_scenarios.py")
-    run_scenario(script, [rung, name, str(place)], ordinary=True, tun=place / "tun")
+    run_scenario(script, [rung, name, str(place)], ordinary=True, tun=tun)
 
 
 def require(rung: str, available: dict[str, str]) -> None:
