@@ -112,7 +112,8 @@ def _read_ros(document: Map, context: Context, report: Report) -> Loaded:
             loaded.functions.append(function)
     for declaration in ros.domains(document):
         section = Section(declaration, report)
-        found = domain(section, routes(section.section("routeConfig"), "routes"), section.text("domainName"))
+        leads = routes(section.section("routeConfig"), "routes")
+        found = domain(section, leads, str(leads[0].function) if leads else section.text("domainName"))
         if found is not None:
             loaded.domains.append(found)
     return loaded
