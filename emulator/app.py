@@ -66,7 +66,13 @@ class Emulator:
     async def _start(self) -> None:
         settings, clock = self.settings, SystemClock()
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        self.walls = await choose_walls(settings.walls, self.state_dir, strict=settings.strict, limits=settings.limits)
+        self.walls = await choose_walls(
+            settings.walls,
+            self.state_dir,
+            strict=settings.strict,
+            limits=settings.limits,
+            network=Network(settings.network),
+        )
         self._stack.push_async_callback(self.walls.aclose)
         account = settings.account(self._region())
         registry = Registry(self.state_dir, self.journal)

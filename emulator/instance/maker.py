@@ -87,6 +87,7 @@ class InstanceMaker:
             state_dir=options.state_dir,
             strict=options.strict,
             mounts=self._walls.mounts,
+            overlays=self._walls.overlays,
             network=assignment.network if assignment else options.network,
             interpreters=self._interpreters,
             limits=options.limits,

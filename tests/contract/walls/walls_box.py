@@ -51,12 +51,14 @@ class Box:
             Mount((self.code,), "/code", Access.OVERLAY),
             Mount((self.shared,), "/mnt/shared", Access.WRITE),
         )
+        # As `compose` does it for walls that can not mount: the host's own paths.
+        in_place = tuple(Mount((folder,), str(folder), Access.WRITE) for folder in (self.code, self.shared))
         values: dict[str, Any] = {
             "argv": (PYTHON, "-I", "-S", "-c", SERVER, self.token),
             "env": ENV,
             "cwd": "/code" if self.walls.mounts else str(self.code),
             "endpoint": UnixEndpoint("/run/fclocal/w.sock"),
-            "mounts": mounts if self.walls.mounts else (),
+            "mounts": mounts if self.walls.mounts else in_place,
             "hostname": "c-test",
             "memory_mb": 256,
         }

@@ -182,10 +182,28 @@ async def memory_over_the_limit_is_told_from_a_crash(walls: Walls, place: Path) 
 
 
 @scenario
+async def memory_that_forks_share_counts_once(walls: Walls, place: Path) -> None:
+    fork = """
+kept = bytearray(b'x') * (30 << 20)
+for _ in range(12):
+    if os.fork() == 0:
+        time.sleep(600)
+answer = 'forked'
+"""
+    async with box(walls, place, memory_mb=128) as made:
+        assert await made.ask(fork) == "forked"
+        for _ in range(5):
+            await asyncio.sleep(0.1)  # several looks, where looking is what limits
+            assert await made.ask("answer = len(kept)") == 30 << 20
+        assert 30 < made.sandbox.usage().memory_mb < 120
+        assert made.sandbox.usage().peak_mb < 120
+
+
+@scenario
 async def usage_is_memory_and_not_page_cache(walls: Walls, place: Path) -> None:
     async with box(walls, place, memory_mb=256) as made:
         (made.shared / "big").write_bytes(b"x" * (100 << 20))
-        before = await asyncio.to_thread(made.sandbox.usage) if False else made.sandbox.usage()
+        before = made.sandbox.usage()
         await made.ask(f"answer = len(open({made.inside + '/big'!r}, 'rb', 0).read(1 << 20))")
         await made.ask("kept = bytearray(b'x') * (50 << 20)")
         full = made.sandbox.usage()
