@@ -26,9 +26,9 @@ BOOTSTRAP_SOCKET = "/run/fclocal/w.sock"
 class ComposeRequest:
     """What a launch needs beside its revision.
 
-    `mounts` says whether the walls can mount, `overlays` whether several folders can merge in a mount, `port` overrides
-    a custom runtime's own, `limits` says whether memory, CPU and disk are bounded. `state_dir` is the `.fclocal` folder;
-    layers are merged and NAS and OSS live there.
+    `mounts` says whether the walls can mount, `overlays` whether several folders can merge in one mount, `port`
+    overrides a custom runtime's own, `limits` says whether memory, CPU and disk are bounded. `state_dir` is the
+    `.fclocal` folder; layers are merged and NAS and OSS live there.
     """
 
     instance_id: str
