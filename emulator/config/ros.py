@@ -47,7 +47,7 @@ def functions(document: Map, report: Report) -> Iterator[Declared]:
         if kind == SERVICE:
             yield from _of_service(name, resource, report)
         elif kind == FUNCTION:
-            report.warn(f"`{name}` is a function outside of a service; it is left out", resource.place)
+            report.drop(f"`{name}` is a function outside of a service; it is left out", resource.place)
         elif kind != DOMAIN and kind not in WITHOUT_LOCAL_MEANING:
             report.warn(f"resource `{name}` of type `{kind}` is not emulated", resource.place)
 
