@@ -16,7 +16,7 @@ from emulator.model import ids
 from emulator.model.errors import StartFailed
 from emulator.model.function import Account, Revision
 from emulator.model.launch import Network
-from emulator.runtime.compose import ComposeRequest, compose
+from emulator.runtime.compose import ComposeRequest, Composition, compose
 from emulator.runtime.interpreters import Interpreters
 from emulator.runtime.spec import Catalog
 from emulator.sandbox.base import Walls
@@ -58,13 +58,34 @@ class InstanceMaker:
         function = revision.function
         name = str(function.name)
         instance_id = ids.instance_id()
+        try:
+            composition = self._compose(revision, instance_id)
+        except BaseException:
+            self._forget(instance_id)
+            raise
+        for notice in composition.notices:
+            self._journal.notice(notice, function=name)
+        log = InstanceLog(self._journal, name, instance_id)
+        birth = Birth(
+            instance_id=instance_id,
+            revision=revision,
+            sandbox=self._walls.sandbox(instance_id, composition.launch, log.line),
+            heads=Heads(revision, self._options.account),
+            log=log,
+            capacity=capacity,
+            provisioned=provisioned,
+            deadlines=deadlines,
+        )
+        return Instance(birth, self._journal, changed)
+
+    def _compose(self, revision: Revision, instance_id: str) -> Composition:
+        function, options = revision.function, self._options
         assignment: Assignment | None = None
         if function.is_custom:
             assignment = self._ports.assign(instance_id, function.custom_runtime.port)
             self._assigned[instance_id] = assignment
-        options = self._options
-        with self._journal.span("compose", name, instance_id):
-            composition = compose(
+        with self._journal.span("compose", str(function.name), instance_id):
+            return compose(
                 revision,
                 self._catalog.find(function.runtime),
                 ComposeRequest(
@@ -79,20 +100,6 @@ class InstanceMaker:
                     port=assignment.port if assignment else None,
                 ),
             )
-        for notice in composition.notices:
-            self._journal.notice(notice, function=name)
-        log = InstanceLog(self._journal, name, instance_id)
-        birth = Birth(
-            instance_id=instance_id,
-            revision=revision,
-            sandbox=self._walls.sandbox(instance_id, composition.launch, log.line),
-            heads=Heads(revision, options.account),
-            log=log,
-            capacity=capacity,
-            provisioned=provisioned,
-            deadlines=deadlines,
-        )
-        return Instance(birth, self._journal, changed)
 
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
         """`error`, or the better explanation that the program's own port was taken."""
@@ -102,5 +109,8 @@ class InstanceMaker:
         return self._ports.conflict(instance.revision.function.custom_runtime.port)
 
     def release(self, instance: Instance) -> None:
-        self._assigned.pop(instance.id, None)
-        self._ports.release(instance.id)
+        self._forget(instance.id)
+
+    def _forget(self, instance_id: str) -> None:
+        self._assigned.pop(instance_id, None)
+        self._ports.release(instance_id)

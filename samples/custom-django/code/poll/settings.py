@@ -7,4 +7,5 @@ ROOT_URLCONF = "poll.urls"
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 INSTALLED_APPS = ["poll"]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+TIME_ZONE = "UTC"
 USE_TZ = True
