@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,21 @@ UNREACHABLE = re.compile(
     r"Connection refused|ReadTimeoutError|ConnectTimeoutError|SSLError|"
     r"\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT)\b|No module named pip|npm: not found"
 )
-# Left behind in the checkout by whoever tried a sample there.
-PRODUCTS = ("python", "3rd-packages", "node_modules", "__pycache__", "run", "nas", "endpoint.json", "*.joblib")
+PRODUCTS = ("python", "3rd-packages", "node_modules", "__pycache__", "*.joblib")
+
+
+def build_environ() -> dict[str, str]:
+    """pip and npm need the proxies, certificates and indexes that are set for them."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def build(project: Workshop) -> subprocess.CompletedProcess[str]:
+    """`fclocal build`; skips where what the project needs can not be downloaded here."""
+    done = project.run("build", env=build_environ())
+    if done.returncode and (reason := UNREACHABLE.search(done.stderr)):
+        pytest.skip(f"the packages of {project.root.name} can not be had here: {reason[0]}")
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 class Shelf:
@@ -29,39 +43,28 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._built: dict[str, Workshop] = {}
-        self._unreachable: dict[str, str] = {}
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """pip and npm need the proxies, certificates and indexes that are set for them."""
-        return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
     def copy(self, name: str, to: Path) -> Workshop:
         """As it is in the repository: nothing is built."""
-        shutil.copytree(ROOT / "samples" / name, to, ignore=lambda folder, names: _products(Path(folder), names))
+        shutil.copytree(ROOT / "samples" / name, to, ignore=_products)
         return Workshop(to)
 
     def take(self, name: str) -> Workshop:
-        """A built copy. Skips where what it needs can not be downloaded here."""
-        self.need_packages_of(name)
+        """A built copy."""
+        if name not in self._built:
+            sample = self.copy(name, self._folder / name)
+            build(sample)
+            self._built[name] = sample
         return self._built[name]
 
-    def need_packages_of(self, name: str) -> None:
-        if name not in self._built and name not in self._unreachable:
-            sample = self.copy(name, self._folder / name)
-            done = sample.run("build", env=self.environ)
-            unreachable = UNREACHABLE.search(done.stderr)
-            if done.returncode and unreachable:
-                self._unreachable[name] = unreachable[0]
-            else:
-                assert done.returncode == 0, done.stderr
-                self._built[name] = sample
-        if reason := self._unreachable.get(name):
-            pytest.skip(f"the packages of samples/{name} can not be had here: {reason}")
 
-
-def _products(folder: Path, names: list[str]) -> set[str]:
-    return {name for name in names if folder.name != "greetings" and any(map(Path(name).match, PRODUCTS))}
+def _products(folder: str, names: list[str]) -> set[str]:
+    """Left behind in the checkout by whoever tried a sample there. Of `.fclocal` only the layers are the sample's."""
+    if Path(folder).name == ".fclocal":
+        return set(names) - {"layers"}
+    if ".fclocal" in Path(folder).parts:
+        return set()
+    return {name for name in names if any(map(Path(name).match, PRODUCTS))}
 
 
 def invoked(sample: Workshop, *args: str, input: bytes | None = None) -> str:
