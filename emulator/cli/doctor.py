@@ -18,6 +18,7 @@ from emulator.cli.terminal import Terminal, columns, cut
 from emulator.cli.version import emulator_version
 from emulator.model.errors import UserError
 from emulator.model.function import Project
+from emulator.model.launch import Network
 from emulator.runtime.interpreters import Interpreters
 from emulator.sandbox.base import Finding
 from emulator.sandbox.ladder import choose_walls
@@ -93,7 +94,13 @@ async def _walls(place: Workplace) -> Sequence[Finding]:
     settings = place.settings
     prepare_state_dir(settings.state_dir)
     try:
-        walls = await choose_walls(settings.walls, settings.state_dir, strict=settings.strict, limits=settings.limits)
+        walls = await choose_walls(
+            settings.walls,
+            settings.state_dir,
+            strict=settings.strict,
+            limits=settings.limits,
+            network=Network(settings.network),
+        )
     except UserError as error:
         return [Finding("walls", "none", error.message, error.next_step, full=False)]
     try:

@@ -83,7 +83,7 @@ class Exchange:
         self._error = failure_of(response.headers)
         outcome = Outcome(instance.id, response.status, response.headers, error=self._error)
         outcome.cause = Cause.RAISED if self._error else None
-        if response.complete:
+        if response.complete and not response.upgraded:
             outcome.body = response.body
             outcome.report = self._end(response.status)
         else:
