@@ -12,7 +12,7 @@ import termios
 import threading
 from typing import Self
 
-from tests.support.command import COMMAND, Running, Workshop, eventually
+from tests.support.command import Running, Workshop, eventually
 
 
 class OnTerminal:
@@ -23,7 +23,7 @@ class OnTerminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         self.process = subprocess.Popen(
-            [*COMMAND, *args],
+            [*workshop.command, *args],
             cwd=workshop.root,
             env=workshop.environ(TERM="xterm", **env),
             stdin=slave,
