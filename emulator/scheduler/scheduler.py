@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,6 +50,10 @@ class Maker(Protocol):
         deadlines: Deadlines,
         changed: Callable[[Instance], None],
     ) -> Instance: ...
+
+    def turn(self, instance: Instance) -> AbstractAsyncContextManager[None]:
+        """Around the start of an instance, which may have to wait for others. Raises `StartFailed`."""
+        ...
 
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
         """`error`, or a better explanation of why the instance did not start."""
@@ -319,9 +324,11 @@ class Scheduler:
         try:
             await self._bring_up(pool, provisioned, cause)
         except PortTaken as taken:
+            told = pool.single
             pool.single = any(not it.ended for it in pool.instances.values())
             error = None if pool.single else taken
-            self._journal.notice(str(taken), function=str(pool.revision.function.name))
+            if not told:
+                self._journal.notice(str(taken), function=str(pool.revision.function.name))
         except FclocalError as failed:
             error = failed
         except Exception as bug:  # a bug of ours must reach the caller, not vanish in a task
@@ -348,7 +355,8 @@ class Scheduler:
         pool.instances[instance.id] = instance
         instance.sandbox.exited.add_done_callback(lambda _: self._exited(pool, instance))
         try:
-            await readiness.give_birth(instance, cause, self._limits.start_timeout)
+            async with self._maker.turn(instance):
+                await readiness.give_birth(instance, cause, self._limits.start_timeout)
         except BaseException as error:
             if not instance.ended:
                 failed = isinstance(error, InitializerFailed)
