@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import sys
 from dataclasses import dataclass
 
 from emulator.model.errors import PortTaken
@@ -23,6 +25,9 @@ class Assignment:
 class PortBook:
     """The ports that our instances hold on the host.
 
+    A port that is free may be wanted by another emulator at the same moment, so that each is also claimed by a name in
+    Linux's abstract namespace, which has the scope of the network and ends with its process.
+
     Where an instance can have a private network, several with one port run side by side; else `lift` says what
     would make that possible.
     """
@@ -32,6 +37,7 @@ class PortBook:
         self._private = private_available
         self._lift = lift
         self._held: dict[int, str] = {}
+        self._claims: dict[int, socket.socket] = {}
         self._open: dict[str, asyncio.Event] = {}
 
     def assign(self, instance_id: str, port: int) -> Assignment:
@@ -39,7 +45,7 @@ class PortBook:
         else a free port, which works for programs that read FC_SERVER_PORT (or FC_CUSTOM_LISTEN_PORT)."""
         if self._network is not Network.HOST:
             return Assignment(port, self._network)
-        if port not in self._held and _free(port):
+        if port not in self._held and self._claim(port):
             self._held[port] = instance_id
             self._open[instance_id] = asyncio.Event()
             return Assignment(port, Network.HOST)
@@ -63,7 +69,29 @@ class PortBook:
     def release(self, instance_id: str) -> None:
         self.note_open(instance_id)
         self._open.pop(instance_id, None)
-        self._held = {port: owner for port, owner in self._held.items() if owner != instance_id}
+        for port in [port for port, owner in self._held.items() if owner == instance_id]:
+            del self._held[port]
+            if claim := self._claims.pop(port, None):
+                claim.close()
+
+    def close(self) -> None:
+        """Let go of what instances still hold."""
+        for claim in self._claims.values():
+            claim.close()
+        self._claims.clear()
+        self._held.clear()
+
+    def _claim(self, port: int) -> bool:
+        if sys.platform != "linux":
+            return _free(port)
+        claim = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError):
+            claim.bind(f"\0fclocal-port-{port}")
+            if _free(port):
+                self._claims[port] = claim
+                return True
+        claim.close()
+        return False
 
     def conflict(self, port: int) -> PortTaken:
         """Why a program that was given another port could not start."""
