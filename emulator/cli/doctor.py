@@ -70,7 +70,8 @@ def _project(place: Workplace) -> tuple[Project | None, Finding]:
         where = f"{error.place}: " if error.place else ""
         return None, Finding("project", "none", f"{where}{error.message}", error.next_step, full=False)
     name = project.file.name if project.file else "no file"
-    state = f"{name}, {len(project.functions)} functions"
+    count = len(project.functions)
+    state = f"{name}, {count} function{'' if count == 1 else 's'}"
     if project.problems:
         texts = "; ".join(map(str, project.problems[:3]))
         more = f"; and {len(project.problems) - 3} more" if len(project.problems) > 3 else ""
@@ -103,7 +104,7 @@ async def _walls(place: Workplace) -> Sequence[Finding]:
     except UserError as error:
         return [Finding("walls", "none", error.message, error.next_step, full=False)]
     try:
-        return [Finding("walls", walls.rung), *walls.findings()]
+        return walls.findings()
     finally:
         await walls.aclose()
 

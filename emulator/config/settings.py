@@ -94,7 +94,7 @@ class Settings:
     environment: Mapping[str, str] = option(
         NOTHING, "Variables added to the environment of every function.", kind=Kind.VARIABLES
     )
-    build: bool = option(False, "Run the project's pre-deploy steps before the functions are loaded.")
+    build: bool = option(False, "Run the build steps before the functions are loaded, as `fclocal build` does.")
     json: bool = option(False, "Print events as JSON, one object a line, in place of text.")
     color: str = option("auto", "When to colour the output.", choices=("auto", "always", "never"))
     log_level: str = option(

@@ -31,6 +31,10 @@ class MakerOptions:
     limits: bool
 
 
+def _private_lift(walls: Walls) -> str:
+    return next((finding.lift for finding in walls.findings() if finding.topic == "private network"), "")
+
+
 class InstanceMaker:
     """Makes instances from revisions; the scheduler brings them up."""
 
@@ -42,7 +46,7 @@ class InstanceMaker:
         self._interpreters = interpreters
         self._journal = journal
         self._options = options
-        self._ports = PortBook(options.network, walls.private_network)
+        self._ports = PortBook(options.network, walls.private_network, _private_lift(walls))
         self._assigned: dict[str, Assignment] = {}
 
     def make(

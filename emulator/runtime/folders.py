@@ -14,7 +14,7 @@ from pathlib import Path
 from emulator.model.errors import ConfigError
 from emulator.model.function import Function, RemoteMount, Revision
 from emulator.model.launch import Access, Mount
-from emulator.runtime.build import build_hint
+from emulator.runtime.build_steps import build_hint
 from emulator.runtime.tree import CODE, LAYERS
 
 

@@ -18,9 +18,9 @@ from emulator.sandbox.cgroups import CgroupTree, hierarchies_here
 from emulator.sandbox.folders import make_run_folders, remove_leftovers
 from emulator.sandbox.ground import Ground
 from emulator.sandbox.network import NetworkHelper
-from emulator.sandbox.networks import Networks
+from emulator.sandbox.networks import NO_NAMESPACES, Networks
 from emulator.sandbox.plain import PlainRung
-from emulator.sandbox.private import probe_private
+from emulator.sandbox.private import probe_private, recall, remember
 from emulator.sandbox.process import ProcessSandbox
 from emulator.sandbox.reaper import Reaper
 from emulator.sandbox.restricted import LandlockRung
@@ -70,7 +70,7 @@ async def choose_walls(
     seed = Ground(PlainRung(_sh()), folders, tree, reaper, Networks(NetworkHelper()), limits)
     try:
         ground, refused = await _first_that_works(wanted, seed, _Site(state_dir, strict))
-        ground = await _with_networks(ground)
+        ground = await _with_networks(ground, state_dir / "private-network.json")
         ground.networks.require(network)
     except BaseException:
         await seed.aclose()
@@ -103,15 +103,18 @@ async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Gro
     )
 
 
-async def _with_networks(ground: Ground) -> Ground:
+async def _with_networks(ground: Ground, memory: Path) -> Ground:
     """`ground`, which knows what networks of their own instances can have, found by giving one such a network."""
     if not isinstance(ground.rung, BwrapRung):
-        return ground
-    failure = await _trial(ground, Network.NONE)
-    if failure is not None:
-        refusal = Finding("private network", "none", failure, advice.lift("bwrap", failure), full=False)
-        return replace(ground, networks=replace(ground.networks, own=False, findings=(refusal,)))
-    probe = await probe_private(ground.networks.helper)
+        return replace(ground, networks=replace(ground.networks, findings=(NO_NAMESPACES,)))
+    probe = recall(ground.networks.helper, memory)
+    if probe is None:
+        failure = await _trial(ground, Network.NONE)
+        if failure is not None:
+            refusal = Finding("private network", "none", failure, advice.lift("bwrap", failure), full=False)
+            return replace(ground, networks=replace(ground.networks, own=False, findings=(refusal,)))
+        probe = await probe_private(ground.networks.helper)
+        remember(probe, memory)
     networks = replace(ground.networks, private=probe.network, findings=probe.findings)
     resolv_conf = probe.network.resolv_conf if probe.network else None
     return replace(ground, rung=replace(ground.rung, resolv_conf=resolv_conf), networks=networks)

@@ -13,7 +13,9 @@ from emulator.sandbox.network import NamespaceDialer, NetworkHelper
 from emulator.sandbox.private import Attachment, PrivateNetwork
 
 _NO_NAMESPACES = "these walls give no network of its own to an instance"
-_NO_NAMESPACES_LIFT = "start with --walls bwrap, or with --network host"
+_NO_NAMESPACES_LIFT = "start with --walls bwrap"
+# Told already as the step down to such walls.
+NO_NAMESPACES = Finding("private network", "none", _NO_NAMESPACES, _NO_NAMESPACES_LIFT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -414,7 +414,7 @@ class Scheduler:
     async def _bury(self, pool: Pool, instance: Instance) -> None:
         self._maker.release(instance)
         try:
-            await instance.sandbox.aclose()
+            await instance.aclose()
         finally:
             self._stopping.discard(instance.id)
             pool.forget(instance)

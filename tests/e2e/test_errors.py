@@ -70,7 +70,7 @@ def fails(workshop: Workshop, *args: str, env: Mapping[str, str] | None = None) 
         ({}, ("--code", "nowhere", "--runtime", "python3.10", "--handler", "a.b"), "nowhere: there is no such code",
          "name a folder"),
         ({"shop/a.py": EVENT}, ("--code", "shop", "--runtime", "python3.10"), "needs a handler", "add --handler"),
-        ({"shop/a.py": EVENT}, ("--code", "shop", "--runtime", "cobol"), "runtime 'cobol' is not supported", "one of"),
+        ({"shop/a.py": EVENT}, ("--code", "shop", "--runtime", "cobol"), "runtime 'cobol' is not", "take one"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_started_is_told(
