@@ -106,6 +106,7 @@ class Emulator:
             self.journal,
             MakerOptions(account, self.state_dir, Network(settings.network), settings.strict, settings.limits),
         )
+        self._stack.callback(maker.close)
         limits = Limits(
             freeze=settings.freeze,
             freeze_after=settings.freeze_after_ms / 1000,

@@ -116,3 +116,6 @@ class InstanceMaker:
     def _forget(self, instance_id: str) -> None:
         self._assigned.pop(instance_id, None)
         self._ports.release(instance_id)
+
+    def close(self) -> None:
+        self._ports.close()

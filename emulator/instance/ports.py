@@ -58,6 +58,13 @@ class PortBook:
             if claim := self._claims.pop(port, None):
                 claim.close()
 
+    def close(self) -> None:
+        """Let go of what instances still hold."""
+        for claim in self._claims.values():
+            claim.close()
+        self._claims.clear()
+        self._held.clear()
+
     def _claim(self, port: int) -> bool:
         if sys.platform != "linux":
             return _free(port)
