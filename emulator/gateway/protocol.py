@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from emulator.gateway.http10 import UnchunkedSend
 from emulator.gateway.tunnel import UPGRADE, ClientTunnel
+from emulator.instance.exchange import StreamBroken
 
 # The most that is ever read of a head; FC's own limit (8 KB, `InvalidArgument`) is checked by the routes.
 MAX_HEAD_BYTES = 64 * 1024
@@ -65,12 +66,13 @@ class Phase(Enum):
 
 
 class GatewayLog(logging.LoggerAdapter[logging.Logger]):
-    """The logger given to uvicorn's classes: ours, without its traces and without the end of cancelled requests."""
+    """The logger given to uvicorn's classes: ours, without its traces and without the end of requests that were
+    cancelled, or whose function broke off its answer, which the journal has told."""
 
     level = logging.WARNING
 
     def error(self, msg: object, *args: object, **kwargs: Any) -> None:
-        if not isinstance(kwargs.get("exc_info"), asyncio.CancelledError):
+        if not isinstance(kwargs.get("exc_info"), asyncio.CancelledError | StreamBroken):
             super().error(str(msg).rstrip(), *args, **kwargs)
 
 

@@ -76,6 +76,8 @@ class Exchange:
         except asyncio.CancelledError:
             self._end_canceled()
             raise
+        if response.upgraded and not self._call.upgrade:
+            return await self._broken(WireGarbage("it upgrades the connection, which nobody asked for"))
         if len(response.headers) > 8 and sum(len(n) + len(v) + 4 for n, v in response.headers) > RESPONSE_HEADER_BYTES:
             self._error = FunctionError.UNHANDLED
             self._end(502, "response headers too large")
