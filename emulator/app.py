@@ -20,7 +20,7 @@ from emulator.instance.maker import InstanceMaker, MakerOptions
 from emulator.journal.journal import Journal
 from emulator.model.clock import SystemClock
 from emulator.model.errors import FclocalError, UserError
-from emulator.model.function import Account, Function, Project, Revision
+from emulator.model.function import DEFAULT_REGION, Account, Function, Project, Revision
 from emulator.model.ids import RequestIds
 from emulator.model.launch import Network
 from emulator.registry.registry import Registry
@@ -68,7 +68,7 @@ class Emulator:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self.walls = await choose_walls(settings.walls, self.state_dir, strict=settings.strict, limits=settings.limits)
         self._stack.push_async_callback(self.walls.aclose)
-        account = Account(account_id=settings.account_id, region=self._region())
+        account = settings.account(self._region())
         registry = Registry(self.state_dir, self.journal)
         self._scheduler = scheduler = self._make_scheduler(account)
         self._stack.push_async_callback(scheduler.aclose)
@@ -97,7 +97,7 @@ class Emulator:
             Catalog.load(folders),
             Interpreters(),
             self.journal,
-            MakerOptions(account, self.state_dir, Network(settings.network), settings.strict, {}),
+            MakerOptions(account, self.state_dir, Network(settings.network), settings.strict, settings.limits),
         )
         limits = Limits(
             freeze=settings.freeze,
@@ -159,4 +159,4 @@ class Emulator:
         return dict(self._refused)
 
     def _region(self) -> str:
-        return next((function.region for function in self.project.functions), "cn-hangzhou")
+        return next((function.region for function in self.project.functions), DEFAULT_REGION)

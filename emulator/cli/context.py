@@ -35,7 +35,8 @@ class Workplace:
     def project(self) -> Project:
         """Read the project; raises `ConfigError` where there is none, or where it can not be used."""
         extra = self.catalog().specs if self.settings.runtimes_dir else ()
-        return open_project(self.selection, self.env, self.settings.state_dir, tuple(extra))
+        settings = self.settings
+        return open_project(self.selection, self.env, settings.state_dir, tuple(extra), settings.account())
 
 
 def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:

@@ -15,9 +15,7 @@ from emulator.config.section import Section, shown
 from emulator.config.tree import Scalar, as_text, is_null
 from emulator.config.triggers import triggers
 from emulator.model import limits
-from emulator.model.function import Account, Api, BuildStep, Function, FunctionName, Isolation, Layer
-
-DEFAULT_REGION = "cn-hangzhou"
+from emulator.model.function import DEFAULT_REGION, Account, Api, BuildStep, Function, FunctionName, Isolation, Layer
 
 
 @dataclass(frozen=True, slots=True)

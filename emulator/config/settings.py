@@ -12,7 +12,7 @@ from emulator.config.checks import nearest
 from emulator.config.settings_file import SETTINGS_FILE, Entry, read_settings_file
 from emulator.config.settings_values import Kind, read_value
 from emulator.model.errors import ConfigError
-from emulator.model.function import FunctionName, Place, Project
+from emulator.model.function import DEFAULT_REGION, Account, FunctionName, Place, Project
 from emulator.model.limits import KEEP_ALIVE_SECONDS, QUEUE_TIMEOUT_SECONDS, REGION_INSTANCES, START_TIMEOUT_SECONDS
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -85,7 +85,6 @@ class Settings:
         30.0, "How long a client may pause between two pieces of a request body.", at_least=0.1, unit="s"
     )
     account_id: str = option("123456789", "Account id that functions see, and that ARNs carry.")
-    verify_signatures: bool = option(False, "Refuse API requests whose signature is wrong or missing.")
     runtimes_dir: Path | None = option(  # noqa: RUF009 - makes a field
         None, "Folder with further runtimes, one folder each.", kind=Kind.PATH
     )
@@ -102,6 +101,10 @@ class Settings:
         "info", "The least important of the emulator's own messages to print.", choices=("debug", "info", "warning")
     )
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: NO_FUNCTIONS)
+
+    def account(self, region: str = DEFAULT_REGION) -> Account:
+        """Whose functions these are, wherever that shows: in expressions, headers, variables and ARNs."""
+        return Account(account_id=self.account_id, region=region)
 
     def environment_of(self, name: FunctionName) -> Mapping[str, str]:
         """Variables that the settings add to one function; its own section wins over `environment`."""

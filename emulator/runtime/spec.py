@@ -13,22 +13,20 @@ from emulator.model.errors import ConfigError
 from emulator.runtime.toml_table import Table, fill, read_toml
 
 FILE = "runtime.toml"
+# runtime-contract.md §3.4: custom.debian11 gets no x-fc-security-token; "and later, presumably"
+FIRST_DEBIAN_WITHOUT_TOKEN_HEADER = 11
 ARGV_FIELDS = ("interpreter", "home", "id", "version", "memory_mb", "heap_mb")
 NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 
 class Kind(StrEnum):
-    """BOOTSTRAP: our own server runs the user's handler. PROGRAM: the user's server is the instance."""
+    """BOOTSTRAP: our own server runs the user's handler. PROGRAM: the user's server is the instance.
+
+    It also decides what an HTTP trigger is: a JSON event, or the request as it is (runtime-contract.md §2.8, §3.3).
+    """
 
     BOOTSTRAP = "bootstrap"
     PROGRAM = "program"
-
-
-class HttpShape(StrEnum):
-    """What an HTTP trigger becomes in FC 3: a JSON event (runtime-contract.md §2.8), or the request as it is."""
-
-    EVENT = "event"
-    RAW = "raw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,7 @@ class RuntimeSpec:
     id: str
     version: str
     home: Path
-    description: str
     kind: Kind
-    http: HttpShape
     search_paths: bool
     debian: int = 0
     interpreter: InterpreterSpec | None = None
@@ -77,6 +73,11 @@ class RuntimeSpec:
     @property
     def is_program(self) -> bool:
         return self.kind is Kind.PROGRAM
+
+    @property
+    def token_header(self) -> bool:
+        """Whether requests carry the security token; newer images of custom runtimes read it from the environment."""
+        return not self.is_program or self.debian < FIRST_DEBIAN_WITHOUT_TOKEN_HEADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +130,12 @@ def _load_dir(folder: Path) -> dict[str, RuntimeSpec]:
 def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
     """The runtimes of one `runtime.toml`, one per id. Raises `ConfigError` with file, line and key."""
     top = read_toml(file)
-    description = top.text("description")
     kind = Kind(top.choice("kind", tuple(Kind)))
-    http = HttpShape(top.choice("http", tuple(HttpShape)))
     search_paths = top.flag("search_paths", default=False)
     names = top.table("names").all_texts()
+    for name in names:
+        if name.startswith("custom") != (kind is Kind.PROGRAM):
+            raise top.error(f"'{name}': a runtime is called custom… where the user's own server is the instance", name)
     debian = top.table("debian", optional=True).all_numbers()
     interpreter = top.table("interpreter") if "interpreter" in top else None
     raw_interpreter = _interpreter(interpreter) if interpreter is not None else None
@@ -152,9 +154,7 @@ def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
             id=name,
             version=version,
             home=file.parent.resolve(),
-            description=description,
             kind=kind,
-            http=http,
             search_paths=search_paths,
             debian=debian.get(name, 0),
             interpreter=raw_interpreter and _filled(raw_interpreter, fields),

@@ -53,6 +53,11 @@ class Rules:
     queue_timeout: float
     sessions_per_seat: int = 0
 
+    @property
+    def cools_after(self) -> float:
+        """How long after its last request something becomes due for an idle instance."""
+        return self.keep_alive if self.freeze_after is None else min(self.freeze_after, self.keep_alive)
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,11 +44,18 @@ class Pool:
         self.planning = False
         self.dirty = False
         self.timer: asyncio.TimerHandle | None = None
+        self.wake_at = math.inf
         self._hot: list[Instance] = []
         self._keys: Iterator[int] = itertools.count()
 
     def __repr__(self) -> str:
         return f"<Pool {self.revision} {len(self.instances)} instances, {len(self.waiters)} waiting>"
+
+    def disarm(self) -> None:
+        """No plan is due any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer, self.wake_at = None, math.inf
 
     def take_hot(self) -> Instance | None:
         """Take an awake instance with room: the one used last, without a plan. For pools without sessions."""

@@ -126,9 +126,7 @@ class Scheduler:
             pool.current = False
             for waiter in list(pool.waiters.values()):
                 _fail(waiter, ResourceExhausted("the emulator is stopping"))
-            if pool.timer is not None:
-                pool.timer.cancel()
-                pool.timer = None
+            pool.disarm()
         for instance in self.instances():
             self._retire(instance, StopReason.SHUTDOWN)
         while self._tasks or self.instances():
@@ -205,15 +203,14 @@ class Scheduler:
             self._pools.pop(pool.revision, None)
 
     def _arm(self, pool: Pool, at: float | None) -> None:
-        if pool.timer is not None:
-            pool.timer.cancel()
-            pool.timer = None
+        pool.disarm()
         if at is not None and not self._closed:
             delay = max(SOON_SECONDS, at - self._journal.now())
+            pool.wake_at = at
             pool.timer = asyncio.get_running_loop().call_later(delay, self._tick, pool)
 
     def _tick(self, pool: Pool) -> None:
-        pool.timer = None
+        pool.disarm()
         self._replan(pool)
 
     def _act(self, pool: Pool, decision: Decision[Instance]) -> None:
@@ -244,9 +241,9 @@ class Scheduler:
             self._replan(pool)
         elif instance.room > 0:
             pool.note_room(instance)
-            if pool.timer is None and instance.state is State.IDLE and not pool.planning:
-                soon = min(pool.rules.freeze_after or pool.rules.keep_alive, pool.rules.keep_alive)
-                self._arm(pool, instance.since + soon)
+            soon = instance.since + pool.rules.cools_after
+            if instance.state is State.IDLE and not pool.planning and soon < pool.wake_at:
+                self._arm(pool, soon)
         elif instance.state is State.FROZEN and not pool.planning:
             self._replan(pool)
 
