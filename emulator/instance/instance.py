@@ -31,7 +31,6 @@ NO_PRE_STOP = frozenset(
         StopReason.INIT_FAILED,
     }
 )
-TAKEABLE = frozenset({State.IDLE, State.BUSY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,7 @@ class Instance:
         self.capacity = birth.capacity
         self.provisioned = birth.provisioned
         self.function = str(birth.revision.function.name)
+        self._exclusive = birth.revision.function.isolation is Isolation.REQUEST_EXCLUSIVE
         self.journal = journal
         self.state = State.STARTING
         self.in_flight = 0
@@ -93,7 +93,7 @@ class Instance:
 
     def _move(self, signal: Signal, reason: StopReason | None = None) -> None:
         before = self.state
-        self.state = move(before, signal)
+        self.state = after = move(before, signal)
         self.since = now = self.journal.now()
         why = reason or self.stop_reason
         self.journal.append(
@@ -103,7 +103,7 @@ class Instance:
                 self.function,
                 self.revision.number,
                 before,
-                self.state,
+                after,
                 self.in_flight,
                 why.value if why else "",
             )
@@ -113,12 +113,13 @@ class Instance:
     @property
     def room(self) -> int:
         """How many more invocations it may be given now, without thawing."""
-        takeable = self.state in TAKEABLE and self.healthy and self.condemned is None
+        state = self.state
+        takeable = (state is State.IDLE or state is State.BUSY) and self.healthy and self.condemned is None
         return self.capacity - self.in_flight if takeable else 0
 
     @property
     def ended(self) -> bool:
-        return self.state in (State.STOPPING, State.STOPPED)
+        return self.state is State.STOPPING or self.state is State.STOPPED
 
     def answered(self) -> None:
         self._move(Signal.ANSWERED)
@@ -138,9 +139,9 @@ class Instance:
         """Count one invocation out; the last one leaves the instance idle, or lets a draining one stop."""
         self.in_flight -= 1
         self.served += 1
-        if self.revision.function.isolation is Isolation.REQUEST_EXCLUSIVE:
+        if self._exclusive:
             self.condemned = self.condemned or StopReason.EXCLUSIVE
-        if self.in_flight == 0 and self.state in (State.BUSY, State.DRAINING):
+        if self.in_flight == 0 and (self.state is State.BUSY or self.state is State.DRAINING):
             self._move(Signal.DRAINED)
         else:
             self._changed(self)

@@ -309,11 +309,11 @@ class Meeting:
 
 
 # For handlers: `meet(port, "who")` comes back when the test lets it go.
-MEET = '''
+MEET = """
 import socket
 
 def meet(port, who=""):
     with socket.create_connection(("127.0.0.1", int(port))) as sock:
         sock.sendall((who + "\\n").encode())
         return sock.makefile().readline()
-'''
+"""
