@@ -31,10 +31,37 @@ class GatewayLog(logging.LoggerAdapter[logging.Logger]):
             super().error(str(msg).rstrip(), *args, **kwargs)
 
 
+def _nothing() -> None:
+    pass
+
+
 class Cycle(RequestResponseCycle):
     """See `RequestResponseCycle`; the answer on the wire is the same."""
 
     _held = b""
+
+    def start(self, app: ASGI3Application, tasks: set[asyncio.Task[None]], loop: asyncio.AbstractEventLoop) -> None:
+        """Run the application in a task, which is among `tasks` until it ends."""
+        self._tasks = tasks
+        self._task = loop.create_task(self.run_asgi(app))
+        tasks.add(self._task)
+
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        try:
+            await app(self.scope, self.receive, self.send)
+            if not self.response_complete and not self.disconnected:
+                raise RuntimeError("the application returned without a complete answer")
+        except BaseException as error:
+            self.logger.error("the gateway could not answer", exc_info=error)
+            if self.response_started:
+                self.transport.close()
+            else:
+                await self.send_500_response()
+        finally:
+            # Without this, the cycle and its protocol would keep each other alive.
+            self.on_response = _nothing
+            # Not by a callback of the task, which would be one more turn of the loop for each request.
+            self._tasks.discard(self._task)
 
     async def send(self, message: ASGISendEvent) -> None:
         if self.flow.write_paused and not self.disconnected:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -174,7 +174,7 @@ class GatewayProtocol(HttpToolsProtocol):
         version = self._complete_scope()
         before, self.cycle = self.cycle, self._new_cycle(version)
         if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            self._start_cycle(self.cycle, self.app)
         else:
             self.pipeline.appendleft((self.cycle, self.app))
             if len(self.pipeline) >= MAX_PIPELINE:
@@ -223,9 +223,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self.phase = Phase.IDLE
         self._fed = 0
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start_cycle(self, cycle: Cycle, app: ASGI3Application) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        cycle.start(app, self.tasks, self.loop)
 
     def on_response_complete(self) -> None:
         """Go on with the next pipelined request. uvicorn arms its keep-alive timer here; the sweep does that for us."""
@@ -236,7 +236,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+            self._start_cycle(cast(Cycle, cycle), app)
         elif self.phase is Phase.BODY and self.expect_100_continue:
             # Answered without asking for the body: nobody can tell whether what follows is the body or a new request.
             self.phase = Phase.REFUSED

@@ -53,7 +53,7 @@ PreFreeze = Callable[["Instance", Hook], Coroutine[Any, Any, None]]
 class Instance:
     """Carries up to `capacity` invocations. The scheduler owns it; `changed` is called after each move.
 
-    Only `_move` writes the state. What happens around a move (hooks, readiness) lives in `Nursery` and `Hooks`.
+    Only `_turn` writes the state. What happens around a move lives in hooks.py, readiness.py and the scheduler.
     """
 
     def __init__(self, birth: Birth, journal: Journal, changed: Callable[[Instance], None]) -> None:
@@ -91,19 +91,22 @@ class Instance:
 
     # --- state ---
 
+    def _turn(self, signal: Signal) -> None:
+        self.state = move(self.state, signal)
+        self.since = self.journal.now()
+
     def _move(self, signal: Signal, reason: StopReason | None = None) -> None:
         before = self.state
-        self.state = after = move(before, signal)
-        self.since = now = self.journal.now()
+        self._turn(signal)
         why = reason or self.stop_reason
         self.journal.append(
             InstanceMoved(
-                now,
+                self.since,
                 self.id,
                 self.function,
                 self.revision.number,
                 before,
-                after,
+                self.state,
                 self.in_flight,
                 why.value if why else "",
             )
@@ -133,7 +136,7 @@ class Instance:
         """Count one more invocation in. The caller has checked `room`."""
         self.in_flight += 1
         if self.state is State.IDLE:
-            self._move(Signal.TAKEN)
+            self._turn(Signal.TAKEN)
 
     def give_back(self) -> None:
         """Count one invocation out; the last one leaves the instance idle, or lets a draining one stop."""
@@ -141,10 +144,12 @@ class Instance:
         self.served += 1
         if self._exclusive:
             self.condemned = self.condemned or StopReason.EXCLUSIVE
-        if self.in_flight == 0 and (self.state is State.BUSY or self.state is State.DRAINING):
+        if self.in_flight == 0 and self.state is State.DRAINING:
             self._move(Signal.DRAINED)
-        else:
-            self._changed(self)
+            return
+        if self.in_flight == 0 and self.state is State.BUSY:
+            self._turn(Signal.DRAINED)
+        self._changed(self)
 
     def set_healthy(self, healthy: bool) -> None:
         self.healthy = healthy

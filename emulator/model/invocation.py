@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -80,12 +81,15 @@ class Report(NamedTuple):
     queue_ms: float = 0.0
 
     def summary(self, memory_size_mb: int) -> str:
-        """FC's own summary line (runtime-contract.md §6.3)."""
-        billed = max(1, -int(-self.duration_ms // 1))
-        return (
-            f"Duration: {self.duration_ms:.2f} ms, Billed Duration: {billed} ms, "
-            f"Memory Size: {memory_size_mb} MB, Max Memory Used: {self.memory_mb:.2f} MB"
-        )
+        return summary(self.duration_ms, self.memory_mb, memory_size_mb)
+
+
+def summary(duration_ms: float, memory_mb: float, memory_size_mb: int) -> str:
+    """FC's own summary line (runtime-contract.md §6.3)."""
+    return (
+        f"Duration: {duration_ms:.2f} ms, Billed Duration: {max(1, math.ceil(duration_ms))} ms, "
+        f"Memory Size: {memory_size_mb} MB, Max Memory Used: {memory_mb:.2f} MB"
+    )
 
 
 @dataclass(slots=True)
@@ -105,7 +109,7 @@ class Outcome:
     cause: Cause | None = None
     report: Report | None = None
     tail: bytes | None = None
-    session_headers: list[Header] = field(default_factory=list)
+    session_headers: Sequence[Header] = ()
     tunnel: Tunnel | None = None
 
 
