@@ -37,6 +37,7 @@ async def serve(emulator: RunningEmulator, settings: Settings, terminal: Termina
             follower.start()
             _settle_memory()
             await signals.first.wait()
+            follower.flush()  # what it knows is a moment old, and an invocation may just have begun
             terminal.tell(_stop_line(follower.running))
         finally:
             await _leave(emulator, signals)

@@ -213,12 +213,16 @@ class AsyncPolicy:
 
 @dataclass(frozen=True, slots=True)
 class BuildStep:
-    """One `actions: pre-deploy` item: a command and the folder it runs in. Not run unless asked."""
+    """One `actions: pre-deploy` item: a command and the folder it runs in. Not run unless asked.
+
+    `by_manifest`: it is `s build` or its like, and stands for what the manifests beside the code ask for.
+    """
 
     run: str
     path: Path
     allow_failure: bool = False
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
+    by_manifest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -53,6 +54,19 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Manifest:
+    """A file beside the code that lists what it needs, and the command that brings it, as `s build` runs it.
+
+    `asks` finds out whether the file lists anything. `env` is what a function needs in its variables afterwards.
+    """
+
+    file: str
+    asks: re.Pattern[str]
+    run: str
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeSpec:
     """One runtime id. `version` is the interpreter's in FC; `debian` the release of FC's image, 0 where unknown.
 
@@ -69,6 +83,7 @@ class RuntimeSpec:
     tools: tuple[Tool, ...] = ()
     env: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     bundled: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    manifests: tuple[Manifest, ...] = ()
 
     @property
     def is_program(self) -> bool:
@@ -97,6 +112,11 @@ class Catalog:
             specs.update(_load_dir(folder))
         return cls(MappingProxyType(specs))
 
+    @classmethod
+    def of(cls, extra: Path | None) -> Catalog:
+        """The shipped runtimes, and those of one further folder."""
+        return cls.load([builtin_dir(), *([extra] if extra is not None else [])])
+
     def find(self, runtime_id: str) -> RuntimeSpec:
         """Raises `ConfigError` that names the nearest id and all others."""
         spec = self.specs.get(runtime_id)
@@ -104,7 +124,7 @@ class Catalog:
             near = difflib.get_close_matches(runtime_id, self.specs, n=1)
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"there is no runtime '{runtime_id}'", f"{guess}This emulator runs {', '.join(sorted(self.specs))}"
+                f"runtime '{runtime_id}' is not emulated", f"{guess}This emulator runs {', '.join(sorted(self.specs))}"
             )
         return spec
 
@@ -144,6 +164,7 @@ def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
     tools = tuple(_tool(item, names) for item in top.tables("tools"))
     env = top.table("env", optional=True).all_texts()
     bundled = _bundled(top.table("bundled", optional=True), names)
+    manifests = tuple(_manifest(item) for item in top.tables("manifests"))
     for stray in debian.keys() - names.keys():
         raise top.error(f"[debian] names '{stray}', which is not in [names]", stray)
     top.close()
@@ -161,6 +182,7 @@ def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
             tools=tuple(tool for ids, tool in tools if name in ids),
             env=MappingProxyType({key: fill(value, fields) for key, value in env.items()}),
             bundled=MappingProxyType(bundled.get(name, {})),
+            manifests=manifests,
         )
 
     return tuple(spec(name, version) for name, version in names.items())
@@ -193,6 +215,18 @@ def _tool(table: Table, names: Mapping[str, str]) -> tuple[frozenset[str], Tool]
         directory=table.text("directory", default=""),
     )
     return frozenset(ids), table.closed(tool)
+
+
+def _manifest(table: Table) -> Manifest:
+    manifest = Manifest(
+        file=table.text("file"),
+        asks=table.pattern("asks"),
+        run=table.text("run"),
+        env=MappingProxyType(table.table("env", optional=True).all_texts()),
+    )
+    if "/" in manifest.file:
+        raise table.error("'file' is a name, not a path", "file")
+    return table.closed(manifest)
 
 
 def _bundled(table: Table, names: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -7,13 +7,13 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from emulator.instance import hooks, readiness
+from emulator.instance import hooks, messages, readiness
 from emulator.instance.deadlines import Deadlines
 from emulator.instance.health import watch
 from emulator.instance.hooks import InitializerFailed
 from emulator.instance.instance import NO_PRE_STOP, Instance
 from emulator.journal.journal import Journal
-from emulator.model.errors import FclocalError, InternalServerError, PortTaken, StartFailed
+from emulator.model.errors import FclocalError, InternalServerError, PortTaken, StartFailed, UserError
 from emulator.model.function import Revision
 from emulator.model.lifecycle import State, StopReason
 from emulator.scheduler.pool import Pool
@@ -94,6 +94,8 @@ class Nursery:
             pool.single = any(not it.ended for it in pool.instances.values())
             error = None if pool.single else taken
             self._journal.notice(str(taken), function=str(pool.revision.function.name))
+        except UserError as ours:
+            error = messages.not_startable(ours)
         except FclocalError as failed:
             error = failed
         except Exception as bug:  # a bug of ours must reach the caller, not vanish in a task
@@ -180,7 +182,7 @@ class Nursery:
     async def _bury(self, pool: Pool, instance: Instance) -> None:
         self._maker.release(instance)
         try:
-            await instance.sandbox.aclose()
+            await instance.aclose()
         finally:
             self._stopping.discard(instance.id)
             pool.forget(instance)

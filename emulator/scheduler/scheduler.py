@@ -59,7 +59,7 @@ class Scheduler:
         return pool.take_hot()
 
     async def lease(self, revision: Revision, request_id: str, session: str = "") -> Instance:
-        """An instance, awake and taken. Raises `FCError`s, `InitializerFailed` and `UserError`s."""
+        """An instance, awake and taken. Raises `FCError`s and `InitializerFailed`."""
         pool = self._pool(revision)
         if not session and not pool.waiters:
             instance = pool.take_hot() or await self._thawed(pool)
