@@ -39,8 +39,27 @@ class Exchange:
     `retire` is called with the reason when the instance must not be used again.
     """
 
+    __slots__ = (
+        "_alone",
+        "_began",
+        "_call",
+        "_canceled",
+        "_cold",
+        "_error",
+        "_function",
+        "_instance",
+        "_queue_ms",
+        "_tail",
+        "_tail_result",
+        "_timed_out",
+        "_tunnel",
+        "_wire",
+        "ended",
+    )
+
     def __init__(self, instance: Instance, call: Invocation, *, queue_ms: float) -> None:
         self._instance = instance
+        self._function: Function = instance.revision.function
         self._call = call
         self._cold = instance.served == 0 and instance.in_flight == 1 and not instance.provisioned
         self._queue_ms = queue_ms
@@ -54,10 +73,6 @@ class Exchange:
         self._tail = LogTail() if call.want_tail and self._alone else None
         self._tail_result: bytes | None = None
         self._error: FunctionError | None = None
-
-    @property
-    def _function(self) -> Function:
-        return self._instance.revision.function
 
     @property
     def _elapsed_ms(self) -> float:
@@ -76,6 +91,8 @@ class Exchange:
         except asyncio.CancelledError:
             self._end_canceled()
             raise
+        if response.upgraded and not self._call.upgrade:
+            return await self._broken(WireGarbage("it upgrades the connection, which nobody asked for"))
         if len(response.headers) > 8 and sum(len(n) + len(v) + 4 for n, v in response.headers) > RESPONSE_HEADER_BYTES:
             self._error = FunctionError.UNHANDLED
             self._end(502, "response headers too large")
@@ -101,7 +118,7 @@ class Exchange:
             instance.log.begin(call.request_id, self._tail)
         instance.journal.append(
             InvocationStarted(
-                self._began,
+                now,
                 call.request_id,
                 instance.function,
                 call.qualifier,
