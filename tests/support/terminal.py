@@ -15,7 +15,6 @@ from typing import Self
 
 from tests.support.command import Running, Workshop, eventually
 
-
 # In the child itself: code between fork and exec is not safe where the tests run in several threads.
 TAKE_TERMINAL = """
 import fcntl, os, sys, termios

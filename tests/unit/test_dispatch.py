@@ -1,4 +1,4 @@
-"""An invocation's way from the dispatcher to an instance and back, and an instance's life around it."""
+"""An invocation's way from the dispatcher to an instance and back."""
 
 from __future__ import annotations
 
