@@ -12,6 +12,7 @@ from emulator.instance.log import InstanceLog
 from emulator.instance.protocol import Heads
 from emulator.instance.wire import Wire
 from emulator.journal.journal import Journal
+from emulator.model.errors import SandboxError
 from emulator.model.events import InstanceMoved, InstanceWrote
 from emulator.model.function import Hook, Isolation, Revision
 from emulator.model.launch import Exit, Usage
@@ -171,7 +172,10 @@ class Instance:
     # --- freeze and thaw ---
 
     async def freeze(self, before: PreFreeze | None, hook: Hook | None) -> None:
-        """Stand still: FREEZING, the pre-freeze hook if there is one, then the whole process tree stops."""
+        """Stand still: FREEZING, the pre-freeze hook if there is one, then the whole process tree stops.
+
+        Where it can not be stopped, such as a process that waits for a disk, that is told and it stays awake.
+        """
         self._move(Signal.COOLED)
         self._settled = asyncio.get_running_loop().create_future()
         try:
@@ -181,6 +185,11 @@ class Instance:
                 await self.sandbox.freeze()
             if self.state is State.FREEZING:
                 self._move(Signal.FROZE)
+        except SandboxError as error:
+            self.journal.notice(str(error), function=self.function)
+            await self.sandbox.thaw()
+            if self.state is State.FREEZING:
+                self._move(Signal.THAWED)
         finally:
             self._settled.set_result(None)
             self._settled = None

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.model.events import HookEnded, InstanceMoved, InvocationStarted
+from emulator.model.errors import SandboxError
+from emulator.model.events import HookEnded, InstanceMoved, InvocationStarted, Notice
 from emulator.model.function import Api, Hook, Isolation
 from emulator.model.invocation import FunctionError
 from emulator.model.launch import Exit
@@ -157,6 +158,24 @@ def test_an_instance_is_frozen_after_every_request_not_only_the_first(freeze_aft
             assert len(c.walls.made) == 1
 
     asyncio.run(main())
+
+
+def test_an_instance_that_can_not_be_frozen_is_told_and_still_serves():
+    async def refuse():
+        raise SandboxError("The instance could not be frozen", "start with --no-freeze")
+
+    async def main():
+        async with core(freeze=True, freeze_after=3600.0) as c:
+            await c.invoke(b"first")
+            c.walls.made[0].freeze = refuse
+            await c.scheduler.instances()[0].freeze(None, None)
+            told = await c.until(lambda event: isinstance(event, Notice))
+            assert "could not be frozen" in told.message
+            assert (await c.invoke(b"second")).body == b"second"
+            assert len(c.walls.made) == 1
+            assert frozen(c.seen) == []
+
+    run(main())
 
 
 def frozen(events):
