@@ -53,6 +53,13 @@ def not_listening(port: int, seconds: float, hint: str, logs: str) -> StartFaile
     return StartFailed("FunctionNotStarted", f"{text}{' ' + hint if hint else ''}\nLogs:{logs}")
 
 
+def not_http(why: str, logs: str) -> StartFailed:
+    """Only a bootstrap that is broken does this."""
+    return StartFailed(
+        "FunctionNotStarted", f"The function cannot be started. Its answer is not HTTP: {why}\nLogs:{logs}"
+    )
+
+
 def not_startable(error: UserError) -> StartFailed:
     """What keeps an instance from being made here (no code, no interpreter, no walls) has no name in FC."""
     text = " ".join(str(error).split()).replace(" → ", "; ")
