@@ -13,13 +13,16 @@ from typing import Any
 from uvicorn._types import ASGI3Application, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from emulator.instance.exchange import StreamBroken
+
 # Key of `http.response.start`: true where the whole body follows in the next message, so that the head may wait for it.
 WHOLE = "fclocal.whole"
 FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
 class GatewayLog(logging.LoggerAdapter[logging.Logger]):
-    """The logger given to uvicorn's classes: ours, without its traces and without the end of cancelled requests."""
+    """The logger given to uvicorn's classes: ours, without its traces and without the end of requests that were
+    cancelled, or whose function broke off its answer, which the journal has told."""
 
     level = logging.WARNING
 
@@ -27,7 +30,7 @@ class GatewayLog(logging.LoggerAdapter[logging.Logger]):
         super().__init__(logging.getLogger("emulator.gateway"), {})
 
     def error(self, msg: object, *args: object, **kwargs: Any) -> None:
-        if not isinstance(kwargs.get("exc_info"), asyncio.CancelledError):
+        if not isinstance(kwargs.get("exc_info"), asyncio.CancelledError | StreamBroken):
             super().error(str(msg).rstrip(), *args, **kwargs)
 
 

@@ -91,6 +91,8 @@ class Exchange:
         except asyncio.CancelledError:
             self._end_canceled()
             raise
+        if response.upgraded and not self._call.upgrade:
+            return await self._broken(WireGarbage("it upgrades the connection, which nobody asked for"))
         if len(response.headers) > 8 and sum(len(n) + len(v) + 4 for n, v in response.headers) > RESPONSE_HEADER_BYTES:
             self._error = FunctionError.UNHANDLED
             self._end(502, "response headers too large")
@@ -250,6 +252,16 @@ class Exchange:
         memory_mb, cold = self._memory(MEMORY_AGE_SECONDS), self._cold
         return Report(self._elapsed_ms, memory_mb, cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
 
+    def _disk_full(self) -> StopReason | None:
+        """Only root could make a disk of this size, so an instance that filled it is replaced (sandbox.md §2.6)."""
+        used = self._instance.usage(MEMORY_AGE_SECONDS).disk_mb
+        limit = self._instance.sandbox.launch.disk_mb
+        if used is None or limit is None or used <= limit:
+            return None
+        text = f"an instance wrote more than diskSize, {limit} MB: in FC writing fails with `No space left on device`"
+        self._instance.journal.notice(f"{text}; here it is replaced", function=self._instance.function)
+        return StopReason.DISK_FULL
+
     def _close_tail(self, report: Report, detail: str) -> None:
         """The log of this request is complete: nothing that is written from here on belongs to it."""
         tail, self._tail = self._tail, None
@@ -287,6 +299,7 @@ class Exchange:
         )
         if self._wire is not None:
             instance.keep_wire(self._wire)
+        condemn = condemn or self._disk_full()
         if condemn is not None:
             instance.condemned = condemn
         instance.give_back()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from emulator.instance import hooks, messages, readiness
@@ -31,6 +32,10 @@ class Maker(Protocol):
         deadlines: Deadlines,
         changed: Callable[[Instance], None],
     ) -> Instance: ...
+
+    def turn(self, instance: Instance) -> AbstractAsyncContextManager[None]:
+        """Around the start of an instance, which may have to wait for others. Raises `StartFailed`."""
+        ...
 
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
         """`error`, or a better explanation of why the instance did not start."""
@@ -91,9 +96,11 @@ class Nursery:
         try:
             await self._bring_up(pool, provisioned, cause)
         except PortTaken as taken:
+            told = pool.single
             pool.single = any(not it.ended for it in pool.instances.values())
             error = None if pool.single else taken
-            self._journal.notice(str(taken), function=str(pool.revision.function.name))
+            if not told:
+                self._journal.notice(str(taken), function=str(pool.revision.function.name))
         except UserError as ours:
             error = messages.not_startable(ours)
         except FclocalError as failed:
@@ -121,7 +128,8 @@ class Nursery:
         pool.instances[instance.id] = instance
         instance.sandbox.exited.add_done_callback(lambda _: self._exited(pool, instance))
         try:
-            await readiness.give_birth(instance, cause, self._start_timeout)
+            async with self._maker.turn(instance):
+                await readiness.give_birth(instance, cause, self._start_timeout)
         except BaseException as error:
             if not instance.ended:
                 failed = isinstance(error, InitializerFailed)

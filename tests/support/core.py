@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
 from emulator.dispatch.dispatcher import Dispatcher
@@ -48,6 +49,9 @@ class FakeMaker:
         heads = Heads(revision, Account())
         birth = Birth(instance_id, revision, sandbox, heads, log, capacity, provisioned, deadlines)
         return Instance(birth, self.journal, changed)
+
+    def turn(self, instance: Instance) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
 
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
         return error
