@@ -15,7 +15,8 @@ Made from `emulator/model/lifecycle.py` and `emulator/model/task.py`; `python -m
 
 ## Instance
 
-Each move is an event `instance_moved` ([events.md](events.md)); a move that is not in the table is a fault of fclocal.
+A move is an event `instance_moved` ([events.md](events.md)), except those between `idle` and `busy`, which
+`invocation_started` and `invocation_ended` tell; a move that is not in the table is a fault of fclocal.
 A frozen instance is thawed before anything else is asked of it: a process that stands still accepts connections and
 then says nothing, and does not hear SIGTERM.
 """
