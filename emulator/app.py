@@ -17,6 +17,7 @@ from emulator.gateway.app import Gateway
 from emulator.gateway.protocol import Deadlines
 from emulator.gateway.server import Server, make_server
 from emulator.instance.maker import InstanceMaker, MakerOptions
+from emulator.instance.messages import not_startable
 from emulator.journal.journal import Journal
 from emulator.model.clock import SystemClock
 from emulator.model.errors import FclocalError, UserError
@@ -25,7 +26,7 @@ from emulator.model.ids import RequestIds
 from emulator.model.launch import Network
 from emulator.registry.registry import Registry
 from emulator.runtime.interpreters import Interpreters
-from emulator.runtime.spec import Catalog, builtin_dir
+from emulator.runtime.spec import Catalog
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.ladder import choose_walls
 from emulator.sandbox.listeners import holder_of
@@ -43,6 +44,7 @@ class Emulator:
         self.settings = settings
         self.project = apply_to_project(settings, project)
         self.journal = Journal()
+        self._catalog = Catalog.of(settings.runtimes_dir)
         self.token = secrets.token_urlsafe(24)
         self.engine: Engine
         self.walls: Walls
@@ -66,7 +68,13 @@ class Emulator:
     async def _start(self) -> None:
         settings, clock = self.settings, SystemClock()
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        self.walls = await choose_walls(settings.walls, self.state_dir, strict=settings.strict, limits=settings.limits)
+        self.walls = await choose_walls(
+            settings.walls,
+            self.state_dir,
+            strict=settings.strict,
+            limits=settings.limits,
+            network=Network(settings.network),
+        )
         self._stack.push_async_callback(self.walls.aclose)
         account = settings.account(self._region())
         registry = Registry(self.state_dir, self.journal)
@@ -91,14 +99,14 @@ class Emulator:
 
     def _make_scheduler(self, account: Account) -> Scheduler:
         settings = self.settings
-        folders = [builtin_dir(), *([settings.runtimes_dir] if settings.runtimes_dir else [])]
         maker = InstanceMaker(
             self.walls,
-            Catalog.load(folders),
+            self._catalog,
             Interpreters(),
             self.journal,
             MakerOptions(account, self.state_dir, Network(settings.network), settings.strict, settings.limits),
         )
+        self._stack.callback(maker.close)
         limits = Limits(
             freeze=settings.freeze,
             freeze_after=settings.freeze_after_ms / 1000,
@@ -112,9 +120,12 @@ class Emulator:
     def _deploy(self, function: Function) -> None:
         """A function that can not be deployed is told, and does not keep the others from running."""
         try:
+            self._catalog.find(function.runtime)
             self.engine.registry.deploy(function)
-        except UserError as error:
+        except UserError as failed:
+            error = type(failed)(failed.message, failed.next_step, failed.place or function.place)
             self._refused[str(function.name)] = str(error)
+            self.engine.registry.refuse(function.name, not_startable(error))
             self.journal.notice(str(error), level="error", function=str(function.name))
 
     def _moved_on(self, old: Revision | None, new: Revision | None) -> None:

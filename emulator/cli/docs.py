@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_type_hints
 
 import click
 
@@ -13,6 +14,7 @@ from emulator.cli.foreign import FOREIGN
 from emulator.cli.main import CRASHED, INTERRUPTED, cli
 from emulator.config.settings_docs import options_markdown
 from emulator.model.events import EVENT_TYPES, KINDS
+from emulator.model.lifecycle import State
 from emulator.triggers.samples import SAMPLES
 
 COMMANDS_HEAD = """# Commands
@@ -101,6 +103,15 @@ def _prose(help: str) -> str:
 
 
 MARK = "\b\n"
+# As a reader of the JSON stream meets them; an enumeration is one of its words.
+JSON_TYPES: Mapping[object, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    tuple[str, ...]: "list of texts",
+    State: "a [state](states.md)",
+}
 
 
 def _metavar(option: click.Option, ctx: click.Context) -> str:
@@ -126,7 +137,7 @@ def _samples() -> str:
 
 
 def _fields(kind: type) -> Mapping[str, str]:
-    return {name: str(type_) for name, type_ in inspect.get_annotations(kind).items()}
+    return {name: JSON_TYPES.get(type_, type_.__name__) for name, type_ in get_type_hints(kind).items()}
 
 
 PAGES = {"commands.md": commands_markdown, "events.md": events_markdown, "options.md": options_markdown}

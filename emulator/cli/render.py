@@ -13,6 +13,7 @@ from emulator.model.events import (
     HookEnded,
     HookStarted,
     InstanceMoved,
+    InstanceWrote,
     InvocationEnded,
     InvocationRejected,
     InvocationStarted,
@@ -29,6 +30,9 @@ MARKER = re.compile(r"FC (?:Invoke|Initialize|PreStop|PreFreeze) (?:Start|End) R
 PREFIX_STYLES = ("cyan", "magenta", "blue", "green", "yellow")
 PREFIX_CELLS = 24
 LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
+PATHS_SHOWN = 5
+# The interpreter's doing, not the function's.
+PYTHON_CACHE = "/__pycache__/"
 NOTICE_STYLES = {"warning": "yellow", "error": "red"}
 
 
@@ -43,6 +47,7 @@ class LogRenderer:
         self._paint = paint
         self._level = LEVELS[level]
         self._prefixes = _prefixes(functions, paint) if len(functions) > 1 else {}
+        self._told: set[tuple[str, ...]] = set()
         self._writers: Mapping[type, Callable[[Any], Iterable[str]]] = {
             InvocationStarted: self._started,
             InvocationEnded: self._ended,
@@ -53,6 +58,7 @@ class LogRenderer:
             Notice: self._notice,
             RevisionDeployed: self._deployed,
             InstanceMoved: self._moved,
+            InstanceWrote: self._wrote,
             Span: self._span,
             TaskMoved: self._task,
         }
@@ -109,6 +115,17 @@ class LogRenderer:
         why = f" ({event.reason})" if event.reason else ""
         text = f"{event.function}@r{event.revision} {event.instance_id} {event.before.value} → {event.after.value}{why}"
         return self._ours(text, "debug")
+
+    def _wrote(self, event: InstanceWrote) -> list[str]:
+        """Files that somebody may look for in vain: told once for all instances that wrote the same."""
+        paths = [path for path in event.paths if PYTHON_CACHE not in path]
+        key = (event.function, *paths)
+        if not paths or key in self._told:
+            return []
+        self._told.add(key)
+        shown = ", ".join(paths[:PATHS_SHOWN])
+        more = f" and {event.total - PATHS_SHOWN} more" if len(paths) > PATHS_SHOWN else ""
+        return self._ours(f"{event.function} wrote {shown}{more}: gone with the instance, as in FC")
 
     def _span(self, event: Span) -> list[str]:
         detail = f" ({event.detail})" if event.detail else ""

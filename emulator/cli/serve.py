@@ -33,6 +33,7 @@ async def serve(emulator: RunningEmulator, settings: Settings, terminal: Termina
             write_endpoint(settings.state_dir, this_endpoint(emulator.url, emulator.port, functions))
             follower.start()
             await signals.first.wait()
+            follower.flush()  # what it knows is a moment old, and an invocation may just have begun
             terminal.tell(_stop_line(follower.running))
         finally:
             await _leave(emulator, signals)

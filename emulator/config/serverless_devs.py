@@ -204,7 +204,10 @@ class _Reader:
                 return "fc"
             if "runtime" in props.entries or isinstance(props.get("function"), Map):
                 return "fc3"
-        self._report.warn(f"component `{text}` of resource `{name}` is not emulated", resource.at("component"))
+        what = f"resource `{name}` has no `component`"
+        if text:
+            what = f"component `{text}` of resource `{name}` is not emulated"
+        self._report.drop(what, resource.at("component"))
         return ""
 
     def _rendered(self, resource: Map, props: Map, component: str) -> Map:

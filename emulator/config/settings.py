@@ -162,7 +162,13 @@ def load_settings(root: Path, flags: Mapping[str, object], env: Mapping[str, str
 
 
 def apply_to_project(settings: Settings, project: Project) -> Project:
-    """The project with the settings' variables added to its functions; an unknown function name is an error."""
+    """The project with the settings' variables added to its functions."""
+    changed = (replace(f, environment={**f.environment, **settings.environment_of(f.name)}) for f in project.functions)
+    return replace(project, functions=tuple(changed))
+
+
+def check_functions(settings: Settings, project: Project) -> None:
+    """Raise `ConfigError` where a section of the settings is for a function that the whole project does not have."""
     names = {str(f.name) for f in project.functions} | {f.name.name for f in project.functions}
     for name in settings.functions:
         if name not in names:
@@ -171,8 +177,6 @@ def apply_to_project(settings: Settings, project: Project) -> Project:
                 did_you_mean(name, names) or "remove it",
                 Place(SETTINGS_FILE),
             )
-    changed = (replace(f, environment={**f.environment, **settings.environment_of(f.name)}) for f in project.functions)
-    return replace(project, functions=tuple(changed))
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

@@ -225,13 +225,15 @@ class Exchange:
 
     # --- the end ---
 
-    def _memory(self) -> float:
-        return self._instance.usage(0.0).peak_mb
+    def _memory(self, max_age: float = 0.0) -> float:
+        """The peak so far. What was killed for its memory had all of it, though nobody looked at that moment."""
+        peak_mb = self._instance.usage(max_age).peak_mb
+        exited = self._instance.sandbox.exited
+        return max(peak_mb, self._function.memory_mb) if exited.done() and exited.result().oom else peak_mb
 
     def _report(self) -> Report:
-        usage = self._instance.usage(MEMORY_AGE_SECONDS)
-        cold = self._cold
-        return Report(self._elapsed_ms, usage.peak_mb, cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
+        memory_mb, cold = self._memory(MEMORY_AGE_SECONDS), self._cold
+        return Report(self._elapsed_ms, memory_mb, cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
 
     def _close_tail(self, report: Report, detail: str) -> None:
         """The log of this request is complete: nothing that is written from here on belongs to it."""

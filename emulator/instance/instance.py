@@ -12,7 +12,7 @@ from emulator.instance.log import InstanceLog
 from emulator.instance.protocol import Heads
 from emulator.instance.wire import Wire
 from emulator.journal.journal import Journal
-from emulator.model.events import InstanceMoved
+from emulator.model.events import InstanceMoved, InstanceWrote
 from emulator.model.function import Hook, Isolation, Revision
 from emulator.model.launch import Exit, Usage
 from emulator.model.lifecycle import Signal, State, StopReason, move
@@ -31,6 +31,8 @@ NO_PRE_STOP = frozenset(
         StopReason.INIT_FAILED,
     }
 )
+# How many written paths are told: enough to see what it was.
+PATHS_TOLD = 100
 TAKEABLE = frozenset({State.IDLE, State.BUSY})
 
 
@@ -225,3 +227,11 @@ class Instance:
         """End the process: SIGTERM, grace, SIGKILL. The state is STOPPING already."""
         self.close_wires()
         return await self.sandbox.stop(STOP_GRACE_SECONDS)
+
+    async def aclose(self) -> None:
+        """Tell what goes with it, and remove what is left of it. The state is STOPPED already."""
+        written = self.sandbox.written()
+        if written:
+            paths = tuple(written[:PATHS_TOLD])
+            self.journal.append(InstanceWrote(self.journal.now(), self.id, self.function, paths, len(written)))
+        await self.sandbox.aclose()

@@ -31,6 +31,10 @@ class MakerOptions:
     limits: bool
 
 
+def _private_lift(walls: Walls) -> str:
+    return next((finding.lift for finding in walls.findings() if finding.topic == "private network"), "")
+
+
 class InstanceMaker:
     """Makes instances from revisions; the scheduler brings them up."""
 
@@ -42,7 +46,7 @@ class InstanceMaker:
         self._interpreters = interpreters
         self._journal = journal
         self._options = options
-        self._ports = PortBook(options.network, walls.private_network)
+        self._ports = PortBook(options.network, walls.private_network, _private_lift(walls))
         self._assigned: dict[str, Assignment] = {}
 
     def make(
@@ -87,6 +91,7 @@ class InstanceMaker:
             state_dir=options.state_dir,
             strict=options.strict,
             mounts=self._walls.mounts,
+            overlays=self._walls.overlays,
             network=assignment.network if assignment else options.network,
             interpreters=self._interpreters,
             limits=options.limits,
@@ -111,3 +116,6 @@ class InstanceMaker:
     def _forget(self, instance_id: str) -> None:
         self._assigned.pop(instance_id, None)
         self._ports.release(instance_id)
+
+    def close(self) -> None:
+        self._ports.close()

@@ -26,11 +26,15 @@ class PortBook:
 
     A port that is free may be wanted by another emulator at the same moment, so that each is also claimed by a name in
     Linux's abstract namespace, which has the scope of the network and ends with its process.
+
+    Where an instance can have a private network, several with one port run side by side; else `lift` says what
+    would make that possible.
     """
 
-    def __init__(self, network: Network, private_available: bool) -> None:
+    def __init__(self, network: Network, private_available: bool, lift: str = "") -> None:
         self._network = network
         self._private = private_available
+        self._lift = lift
         self._held: dict[int, str] = {}
         self._claims: dict[int, socket.socket] = {}
 
@@ -54,6 +58,13 @@ class PortBook:
             if claim := self._claims.pop(port, None):
                 claim.close()
 
+    def close(self) -> None:
+        """Let go of what instances still hold."""
+        for claim in self._claims.values():
+            claim.close()
+        self._claims.clear()
+        self._held.clear()
+
     def _claim(self, port: int) -> bool:
         if sys.platform != "linux":
             return _free(port)
@@ -70,9 +81,11 @@ class PortBook:
         """Why a program that was given another port could not start."""
         owner = self._held.get(port)
         holder = f"another instance ({owner})" if owner else holder_of(port, "127.0.0.1") or "another process"
-        lift = "Install passt (`apt install passt`) to run such instances side by side"
-        lift += "." if owner else ", or stop that process."
-        return PortTaken(port, holder, lift)
+        steps = [] if owner else ["end that process"]
+        if self._lift:
+            steps.append(f"to run such instances side by side: {self._lift}")
+        advice = ", or ".join(steps)
+        return PortTaken(port, holder, f"{advice[:1].upper()}{advice[1:]}." if advice else "")
 
 
 def _free(port: int) -> bool:

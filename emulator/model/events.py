@@ -24,6 +24,17 @@ class InstanceMoved(NamedTuple):
     reason: str = ""
 
 
+class InstanceWrote(NamedTuple):
+    """An instance is gone, and with it what it had written to /code and other folders that are shared: `paths` as
+    it saw them (`- path` was deleted), at most a hundred of `total`."""
+
+    at: float
+    instance_id: str
+    function: str
+    paths: tuple[str, ...]
+    total: int
+
+
 class InvocationStarted(NamedTuple):
     """An invocation was given to an instance. Readers print FC's `FC Invoke Start` line from it."""
 
@@ -134,6 +145,7 @@ class Notice(NamedTuple):
 
 Event = (
     InstanceMoved
+    | InstanceWrote
     | InvocationStarted
     | InvocationEnded
     | InvocationRejected
@@ -147,6 +159,7 @@ Event = (
 )
 EVENT_TYPES: tuple[type[Event], ...] = (
     InstanceMoved,
+    InstanceWrote,
     InvocationStarted,
     InvocationEnded,
     InvocationRejected,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from emulator.journal.journal import Journal
-from emulator.model.errors import AliasNotFound, FunctionNotFound, ServiceNotFound, VersionNotFound
+from emulator.model.errors import AliasNotFound, FCError, FunctionNotFound, ServiceNotFound, VersionNotFound
 from emulator.model.events import RevisionDeployed
 from emulator.model.function import LATEST, Function, FunctionName, Layer, Revision
 from emulator.registry.archive import stage, unpack
@@ -24,6 +24,7 @@ class Registry:
         self._state_dir = state_dir
         self._journal = journal
         self._latest: dict[FunctionName, Revision] = {}
+        self._refused: dict[FunctionName, FCError] = {}
         self._listeners: list[Listener] = []
 
     def on_change(self, listener: Listener) -> None:
@@ -39,9 +40,14 @@ class Registry:
         function = replace(function, layers=layers)
         revision = Revision(function, old.number + 1 if old else 1, mark.revision, code_dir, mark.checksum)
         self._latest[function.name] = revision
+        self._refused.pop(function.name, None)
         self._journal.append(RevisionDeployed(self._journal.now(), str(function.name), revision.number, mark.revision))
         self._tell(old, revision)
         return revision
+
+    def refuse(self, name: FunctionName, why: FCError) -> None:
+        """A function that is declared and can not be deployed: `why` is what its callers get."""
+        self._refused[name] = why
 
     def _code_dir(self, function: Function, digest: str) -> Path | None:
         code = function.code
@@ -73,9 +79,11 @@ class Registry:
         return list(self._latest.values())
 
     def resolve(self, name: FunctionName, qualifier: str = LATEST) -> Revision:
-        """The revision that a name and a qualifier point at. Raises FC's 404 errors."""
+        """The revision that a name and a qualifier point at. Raises FC's 404 errors, and those of `refuse`."""
         revision = self._latest.get(name)
         if revision is None:
+            if name in self._refused:
+                raise self._refused[name]
             if name.service and not any(it.service == name.service for it in self._latest):
                 raise ServiceNotFound(name.service)
             raise FunctionNotFound(name.name, name.service)

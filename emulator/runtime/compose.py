@@ -26,8 +26,9 @@ BOOTSTRAP_SOCKET = "/run/fclocal/w.sock"
 class ComposeRequest:
     """What a launch needs beside its revision.
 
-    `mounts` says whether the walls can mount, `port` overrides a custom runtime's own, `limits` says whether memory,
-    CPU and disk are bounded. `state_dir` is the `.fclocal` folder; layers are merged and NAS and OSS live there.
+    `mounts` says whether the walls can mount, `overlays` whether several folders can merge in one mount, `port`
+    overrides a custom runtime's own, `limits` says whether memory, CPU and disk are bounded. `state_dir` is the
+    `.fclocal` folder; layers are merged and NAS and OSS live there.
     """
 
     instance_id: str
@@ -36,6 +37,7 @@ class ComposeRequest:
     interpreters: Interpreters
     strict: bool = False
     mounts: bool = True
+    overlays: bool = True
     network: Network = Network.HOST
     port: int | None = None
     limits: bool = True
@@ -56,7 +58,7 @@ def compose(revision: Revision, spec: RuntimeSpec, request: ComposeRequest) -> C
     can not start, with FC's own text).
     """
     function = revision.function
-    folders = function_folders(revision, request.state_dir, strict=request.strict, overlays=request.mounts)
+    folders = function_folders(revision, request.state_dir, strict=request.strict, overlays=request.overlays)
     toolbox = _toolbox(revision, spec, request)
     port = request.port or function.custom_runtime.port
     env = environment(revision, spec, _surroundings(request, toolbox, port))

@@ -112,6 +112,11 @@ class Catalog:
             specs.update(_load_dir(folder))
         return cls(MappingProxyType(specs))
 
+    @classmethod
+    def of(cls, extra: Path | None) -> Catalog:
+        """The shipped runtimes, and those of one further folder."""
+        return cls.load([builtin_dir(), *([extra] if extra is not None else [])])
+
     def find(self, runtime_id: str) -> RuntimeSpec:
         """Raises `ConfigError` that names the nearest id and all others."""
         spec = self.specs.get(runtime_id)
@@ -119,7 +124,7 @@ class Catalog:
             near = difflib.get_close_matches(runtime_id, self.specs, n=1)
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"there is no runtime '{runtime_id}'", f"{guess}This emulator runs {', '.join(sorted(self.specs))}"
+                f"runtime '{runtime_id}' is not emulated", f"{guess}This emulator runs {', '.join(sorted(self.specs))}"
             )
         return spec
 

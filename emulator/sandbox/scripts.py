@@ -22,22 +22,26 @@ exec "$@"
 
 # bubblewrap builds the walls while a background child of this shell moves its inner process into the control
 # groups, which takes 5-15 ms of waiting in the kernel; bubblewrap waits at its gate (fd 6) before it goes on.
+# Its information is read to the end: it comes in pieces, and bubblewrap would die of SIGPIPE if nobody read them.
 # Arguments: open files, file size in KB (0: any), number of groups, groups…, program…
 WALLED = """
 ulimit -c 0; ulimit -n "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f "$2"
 groups=$3; shift 3
 [ "$groups" = 0 ] || (
   exec 3<&- 4<&- 5>&- 6<&- 9<&-
+  pid=
   while read -r key value; do
-    [ "$key" = '"child-pid":' ] && break
+    case $key in
+      '"child-pid":') pid=${value%,} ;;
+      '}') break ;;
+    esac
   done <&7
-  pid=${value%,}
   [ -n "$pid" ] || exit 1
   while [ "$groups" -gt 0 ]; do
     echo "$pid" > "$1/cgroup.procs" || exit 1
     shift; groups=$((groups - 1))
   done
-  echo "\\"child-pid\\": $pid" >&8
+  echo "{ \\"child-pid\\": $pid }" >&8
 ) &
 shift "$groups"
 [ "$groups" = 0 ] || exec 7<&- 8>&-

@@ -8,13 +8,20 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from emulator.instance import hooks, readiness
+from emulator.instance import hooks, messages, readiness
 from emulator.instance.deadlines import Deadlines
 from emulator.instance.health import watch
 from emulator.instance.hooks import InitializerFailed
 from emulator.instance.instance import NO_PRE_STOP, Instance
 from emulator.journal.journal import Journal
-from emulator.model.errors import FclocalError, InternalServerError, PortTaken, ResourceExhausted, StartFailed
+from emulator.model.errors import (
+    FclocalError,
+    InternalServerError,
+    PortTaken,
+    ResourceExhausted,
+    StartFailed,
+    UserError,
+)
 from emulator.model.function import Revision
 from emulator.model.lifecycle import State, StopReason
 from emulator.scheduler import pool as pools
@@ -85,7 +92,7 @@ class Scheduler:
         return pool.take_hot()
 
     async def lease(self, revision: Revision, request_id: str, session: str = "") -> Instance:
-        """An instance, awake and taken. Raises `FCError`s, `InitializerFailed` and `UserError`s."""
+        """An instance, awake and taken. Raises `FCError`s and `InitializerFailed`."""
         pool = self._pool(revision)
         if not session and not pool.waiters:
             instance = pool.take_hot() or await self._thawed(pool)
@@ -322,6 +329,8 @@ class Scheduler:
             pool.single = any(not it.ended for it in pool.instances.values())
             error = None if pool.single else taken
             self._journal.notice(str(taken), function=str(pool.revision.function.name))
+        except UserError as ours:
+            error = messages.not_startable(ours)
         except FclocalError as failed:
             error = failed
         except Exception as bug:  # a bug of ours must reach the caller, not vanish in a task
@@ -405,7 +414,7 @@ class Scheduler:
     async def _bury(self, pool: Pool, instance: Instance) -> None:
         self._maker.release(instance)
         try:
-            await instance.sandbox.aclose()
+            await instance.aclose()
         finally:
             self._stopping.discard(instance.id)
             pool.forget(instance)

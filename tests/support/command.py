@@ -30,11 +30,11 @@ RUNGS = ("bwrap", "landlock", "plain")
 PYTHON_FUNCTION = {"runtime": "python3.10", "handler": "index.handler", "memorySize": 256, "timeout": 30}
 
 
-def eventually(look: Callable[[], Any], what: str, patience: float = PATIENCE_SECONDS) -> Any:
+def eventually(look: Callable[[], Any], what: Callable[[], str] | str, patience: float = PATIENCE_SECONDS) -> Any:
     """The first true answer of `look`, which can only be asked again and again (another process's doing)."""
     deadline = time.monotonic() + patience
     while not (found := look()):
-        assert time.monotonic() < deadline, f"in vain: {what}"
+        assert time.monotonic() < deadline, f"in vain: {what if isinstance(what, str) else what()}"
         time.sleep(0.02)
     return found
 
@@ -194,7 +194,7 @@ class Running:
         os.kill(self.process.pid, number)
 
     def until_said(self, text: str) -> None:
-        eventually(lambda: text in self.err, f"{text!r} on stderr, which is {self.err!r}")
+        eventually(lambda: text in self.err, lambda: f"{text!r} on stderr, which is {self.err!r}")
 
     def ended(self) -> int:
         """Wait for its end; the exit code."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulator.journal.journal import Journal
-from emulator.model.errors import ConfigError, FunctionNotFound, ServiceNotFound, VersionNotFound
+from emulator.model.errors import ConfigError, FunctionNotFound, ServiceNotFound, StartFailed, VersionNotFound
 from emulator.model.function import CustomRuntime, Function, FunctionName, Layer, Revision
 from emulator.registry.registry import Registry
 
@@ -102,6 +102,14 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(
         registry.deploy(function)
     assert registry.latest(NAME) is None
     assert [file.name for file in tmp_path.rglob("*") if file.is_file() or file.is_symlink()] == ["evil.zip"]
+
+
+def test_callers_of_a_refused_function_get_the_reason(registry: Registry) -> None:
+    registry.refuse(NAME, StartFailed("FunctionNotStarted", "no such runtime here"))
+    with pytest.raises(StartFailed, match="no such runtime here"):
+        registry.resolve(NAME)
+    revision = registry.deploy(Function(NAME, "python3.10"))
+    assert registry.resolve(NAME) is revision
 
 
 def test_names_that_are_not_there(registry: Registry) -> None:

@@ -98,13 +98,13 @@ def test_packages_that_nobody_installed_are_told(code: Path, spec: Callable[[str
 
 
 def test_a_runtime_folder_says_what_a_manifest_is(tmp_path: Path) -> None:
-    head = 'description = "x"\nkind = "program"\nhttp = "raw"\n[names]\nx = ""\n[[manifests]]\n'
+    head = 'kind = "program"\n[names]\n"custom.x" = ""\n[[manifests]]\n'
     folder = tmp_path / "mine"
     folder.mkdir()
 
     def load(manifest: str) -> RuntimeSpec:
         (folder / "runtime.toml").write_text(head + manifest)
-        return Catalog.load([tmp_path]).find("x")
+        return Catalog.load([tmp_path]).find("custom.x")
 
     (manifest,) = load('file = "Gemfile"\nasks = "^gem "\nrun = "bundle install"\n').manifests
     assert (manifest.file, manifest.run, dict(manifest.env)) == ("Gemfile", "bundle install", {})

@@ -47,7 +47,7 @@ def test_templates_are_filled_for_each_id(tmp_path: Path) -> None:
 def test_an_unknown_runtime_names_the_nearest_and_all() -> None:
     with pytest.raises(ConfigError) as caught:
         Catalog.load([builtin_dir()]).find("custom.debain10")
-    assert "there is no runtime 'custom.debain10'" in str(caught.value)
+    assert "runtime 'custom.debain10' is not emulated" in str(caught.value)
     assert "did you mean custom.debian10?" in str(caught.value)
     assert "custom.debian12" in caught.value.next_step
 
