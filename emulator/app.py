@@ -17,15 +17,16 @@ from emulator.gateway.app import Gateway
 from emulator.gateway.protocol import Deadlines
 from emulator.gateway.server import Server, make_server
 from emulator.instance.maker import InstanceMaker, MakerOptions
+from emulator.instance.messages import not_startable
 from emulator.journal.journal import Journal
 from emulator.model.clock import SystemClock
 from emulator.model.errors import FclocalError, UserError
-from emulator.model.function import Account, Function, Project, Revision
+from emulator.model.function import DEFAULT_REGION, Account, Function, Project, Revision
 from emulator.model.ids import RequestIds
 from emulator.model.launch import Network
 from emulator.registry.registry import Registry
 from emulator.runtime.interpreters import Interpreters
-from emulator.runtime.spec import Catalog, builtin_dir
+from emulator.runtime.spec import Catalog
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.ladder import choose_walls
 from emulator.sandbox.listeners import holder_of
@@ -43,6 +44,7 @@ class Emulator:
         self.settings = settings
         self.project = apply_to_project(settings, project)
         self.journal = Journal()
+        self._catalog = Catalog.of(settings.runtimes_dir)
         self.token = secrets.token_urlsafe(24)
         self.engine: Engine
         self.walls: Walls
@@ -66,9 +68,15 @@ class Emulator:
     async def _start(self) -> None:
         settings, clock = self.settings, SystemClock()
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        self.walls = await choose_walls(settings.walls, self.state_dir, strict=settings.strict, limits=settings.limits)
+        self.walls = await choose_walls(
+            settings.walls,
+            self.state_dir,
+            strict=settings.strict,
+            limits=settings.limits,
+            network=Network(settings.network),
+        )
         self._stack.push_async_callback(self.walls.aclose)
-        account = Account(account_id=settings.account_id, region=self._region())
+        account = settings.account(self._region())
         registry = Registry(self.state_dir, self.journal)
         self._scheduler = scheduler = self._make_scheduler(account)
         self._stack.push_async_callback(scheduler.aclose)
@@ -87,18 +95,20 @@ class Emulator:
             holder_of,
         )
         await self._server.start()
-        self._stack.push_async_callback(self._server.stop, 30.0)
+        # What runs may finish; its own timeout ends it, if nobody asks for haste before.
+        longest = max((function.timeout for function in self.project.functions), default=0.0)
+        self._stack.push_async_callback(self._server.stop, longest)
 
     def _make_scheduler(self, account: Account) -> Scheduler:
         settings = self.settings
-        folders = [builtin_dir(), *([settings.runtimes_dir] if settings.runtimes_dir else [])]
         maker = InstanceMaker(
             self.walls,
-            Catalog.load(folders),
+            self._catalog,
             Interpreters(),
             self.journal,
-            MakerOptions(account, self.state_dir, Network(settings.network), settings.strict, {}),
+            MakerOptions(account, self.state_dir, Network(settings.network), settings.strict, settings.limits),
         )
+        self._stack.callback(maker.close)
         limits = Limits(
             freeze=settings.freeze,
             freeze_after=settings.freeze_after_ms / 1000,
@@ -112,9 +122,12 @@ class Emulator:
     def _deploy(self, function: Function) -> None:
         """A function that can not be deployed is told, and does not keep the others from running."""
         try:
+            self._catalog.find(function.runtime)
             self.engine.registry.deploy(function)
-        except UserError as error:
+        except UserError as failed:
+            error = type(failed)(failed.message, failed.next_step, failed.place or function.place)
             self._refused[str(function.name)] = str(error)
+            self.engine.registry.refuse(function.name, not_startable(error))
             self.journal.notice(str(error), level="error", function=str(function.name))
 
     def _moved_on(self, old: Revision | None, new: Revision | None) -> None:
@@ -159,4 +172,4 @@ class Emulator:
         return dict(self._refused)
 
     def _region(self) -> str:
-        return next((function.region for function in self.project.functions), "cn-hangzhou")
+        return next((function.region for function in self.project.functions), DEFAULT_REGION)

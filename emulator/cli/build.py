@@ -1,7 +1,8 @@
-"""`fclocal build`: run the pre-deploy steps of the project file."""
+"""`fclocal build`: run the steps that bring what the functions need."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,9 +12,11 @@ from emulator.cli.context import Workplace, workplace
 from emulator.cli.loop import run
 from emulator.cli.options import project_options, settings_options
 from emulator.cli.project import choose_functions
-from emulator.model.function import Project
+from emulator.model.function import Function, Project
 from emulator.runtime.build import run_build_steps
+from emulator.runtime.build_steps import build_steps, missing_variables
 from emulator.runtime.interpreters import Interpreters
+from emulator.runtime.spec import RuntimeSpec
 
 
 @click.command(
@@ -24,27 +27,45 @@ from emulator.runtime.interpreters import Interpreters
 def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) -> int:
     """Run `actions: pre-deploy` of the project's functions, or of those that are named.
 
-    The steps run in their own folders with the function's interpreter first on PATH. `start` and `invoke` do this
-    with --build.
+    A function without such steps gets what `s build` would install: requirements.txt goes into 3rd-packages, and
+    package.json into node_modules. The steps run with the function's interpreter first on PATH, so that what they
+    compile fits it. `start` and `invoke` do this with --build.
     """
     place = workplace(ctx, values)
-    project = choose_functions(place.project(), functions)
-    if not any(function.build for function in project.functions):
-        place.terminal.tell("Nothing to build: no function has `actions: pre-deploy` steps.")
-        return 0
-    build_functions(project, place)
+    if not _build(choose_functions(place.project(), functions), place):
+        place.terminal.tell(
+            "Nothing to build: no function has `actions: pre-deploy` steps, or a requirements.txt or package.json."
+        )
     return 0
 
 
-def build_functions(project: Project, place: Workplace) -> None:
-    """Run the steps of all functions, one after the other. Raises `UserError` where one fails."""
-    run(_build(project, place))
+def built(project: Project, place: Workplace) -> Project:
+    """Run the steps of all functions, and read the project again, for the steps may have made what it names.
+
+    Raises `UserError` where one fails.
+    """
+    if not _build(project, place):
+        return project
+    return choose_functions(place.project(), tuple(str(function.name) for function in project.functions))
 
 
-async def _build(project: Project, place: Workplace) -> None:
-    catalog = place.catalog()
-    interpreters = Interpreters(place.env)
+def _build(project: Project, place: Workplace) -> bool:
+    """Whether there was anything to do. A step that several functions of a runtime share is run once."""
+    catalog, interpreters = place.catalog(), Interpreters(place.env)
+    done: set[tuple[str, Path, str]] = set()
     for function in project.functions:
-        if function.build:
+        spec = catalog.specs.get(function.runtime)
+        steps = [s for s in build_steps(function, spec) if (s.run, s.path, function.runtime) not in done]
+        done.update((step.run, step.path, function.runtime) for step in steps)
+        if steps:
             place.terminal.tell(place.terminal.paint_err("bold", f"Building {function.name}"))
-            await run_build_steps(function, catalog.find(function.runtime), interpreters, place.terminal.tell_bytes)
+            run(run_build_steps(function, steps, spec, interpreters, place.terminal.tell_bytes))
+            _tell_variables(function, spec, place)
+    return bool(done)
+
+
+def _tell_variables(function: Function, spec: RuntimeSpec | None, place: Workplace) -> None:
+    """As `s build` does, which leaves the variables to the user too."""
+    for name, value in missing_variables(function, spec).items():
+        text = f"! {function.name} finds what was installed by `{name}: {value}` in its environmentVariables"
+        place.terminal.tell(place.terminal.paint_err("yellow", text))

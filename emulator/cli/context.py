@@ -12,9 +12,9 @@ import click
 from emulator.cli.options import Selection, take_flags, take_selection
 from emulator.cli.project import open_project, project_root
 from emulator.cli.terminal import Terminal
-from emulator.config.settings import Settings, load_settings
+from emulator.config.settings import Settings, check_functions, load_settings
 from emulator.model.function import Project
-from emulator.runtime.spec import Catalog, builtin_dir
+from emulator.runtime.spec import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,15 @@ class Workplace:
 
     def catalog(self) -> Catalog:
         """Every runtime there is, with those of `runtimes_dir`."""
-        extra = self.settings.runtimes_dir
-        return Catalog.load([builtin_dir(), *([extra] if extra else [])])
+        return Catalog.of(self.settings.runtimes_dir)
 
     def project(self) -> Project:
         """Read the project; raises `ConfigError` where there is none, or where it can not be used."""
         extra = self.catalog().specs if self.settings.runtimes_dir else ()
-        return open_project(self.selection, self.env, self.settings.state_dir, tuple(extra))
+        settings = self.settings
+        project = open_project(self.selection, self.env, settings.state_dir, tuple(extra), settings.account())
+        check_functions(settings, project)
+        return project
 
 
 def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:

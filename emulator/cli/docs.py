@@ -6,13 +6,16 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_type_hints
 
 import click
 
+from emulator.cli.docs_states import states_markdown
 from emulator.cli.foreign import FOREIGN
 from emulator.cli.main import CRASHED, INTERRUPTED, cli
 from emulator.config.settings_docs import options_markdown
 from emulator.model.events import EVENT_TYPES, KINDS
+from emulator.model.lifecycle import State
 from emulator.triggers.samples import SAMPLES
 
 COMMANDS_HEAD = """# Commands
@@ -47,7 +50,7 @@ Made from `emulator/model/events.py`; `python -m emulator.cli.docs` writes it ag
 
 `fclocal start --json` prints one JSON object a line. The first has the kind `ready`: `url`, `port`, `functions`, and
 the same moment as `at` and as `time` (Unix seconds), so that the others can be dated. `at` is a monotonic clock in
-seconds.
+seconds. `instance_id` and `request_id` are FC's; `function` is `service$function` for FC 2.
 """
 
 
@@ -101,6 +104,15 @@ def _prose(help: str) -> str:
 
 
 MARK = "\b\n"
+# As a reader of the JSON stream meets them; an enumeration is one of its words.
+JSON_TYPES: Mapping[object, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    tuple[str, ...]: "list of texts",
+    State: "a [state](states.md)",
+}
 
 
 def _metavar(option: click.Option, ctx: click.Context) -> str:
@@ -126,10 +138,15 @@ def _samples() -> str:
 
 
 def _fields(kind: type) -> Mapping[str, str]:
-    return {name: str(type_) for name, type_ in inspect.get_annotations(kind).items()}
+    return {name: JSON_TYPES.get(type_, type_.__name__) for name, type_ in get_type_hints(kind).items()}
 
 
-PAGES = {"commands.md": commands_markdown, "events.md": events_markdown, "options.md": options_markdown}
+PAGES = {
+    "commands.md": commands_markdown,
+    "events.md": events_markdown,
+    "options.md": options_markdown,
+    "states.md": states_markdown,
+}
 
 
 def write(folder: Path) -> None:

@@ -18,6 +18,7 @@ from emulator.cli.terminal import Terminal, columns, cut
 from emulator.cli.version import emulator_version
 from emulator.model.errors import UserError
 from emulator.model.function import Project
+from emulator.model.launch import Network
 from emulator.runtime.interpreters import Interpreters
 from emulator.sandbox.base import Finding
 from emulator.sandbox.ladder import choose_walls
@@ -69,7 +70,8 @@ def _project(place: Workplace) -> tuple[Project | None, Finding]:
         where = f"{error.place}: " if error.place else ""
         return None, Finding("project", "none", f"{where}{error.message}", error.next_step, full=False)
     name = project.file.name if project.file else "no file"
-    state = f"{name}, {len(project.functions)} functions"
+    count = len(project.functions)
+    state = f"{name}, {count} function{'' if count == 1 else 's'}"
     if project.problems:
         texts = "; ".join(map(str, project.problems[:3]))
         more = f"; and {len(project.problems) - 3} more" if len(project.problems) > 3 else ""
@@ -92,11 +94,17 @@ async def _walls(place: Workplace) -> Sequence[Finding]:
     settings = place.settings
     prepare_state_dir(settings.state_dir)
     try:
-        walls = await choose_walls(settings.walls, settings.state_dir, strict=settings.strict, limits=settings.limits)
+        walls = await choose_walls(
+            settings.walls,
+            settings.state_dir,
+            strict=settings.strict,
+            limits=settings.limits,
+            network=Network(settings.network),
+        )
     except UserError as error:
         return [Finding("walls", "none", error.message, error.next_step, full=False)]
     try:
-        return [Finding("walls", walls.rung), *walls.findings()]
+        return walls.findings()
     finally:
         await walls.aclose()
 

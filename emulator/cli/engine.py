@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
+from emulator.cli.endpoint import prepare_state_dir
 from emulator.config.settings import Settings
 from emulator.journal.journal import Journal
 from emulator.model.function import Project
@@ -52,4 +53,5 @@ def open_emulator(settings: Settings, project: Project) -> RunningEmulator:
     """An emulator that is not started yet."""
     from emulator.app import Emulator
 
+    prepare_state_dir(settings.state_dir)
     return Emulator(settings, project)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from emulator.cli.arguments import function_argument
-from emulator.cli.build import build_functions
+from emulator.cli.build import built
 from emulator.cli.call import Call, HttpCall, TailLog, call
 from emulator.cli.context import Workplace, workplace
 from emulator.cli.endpoint import Endpoint, read_endpoint
@@ -113,10 +113,10 @@ def _invoke_alone(name: str | None, wanted: Call, place: Workplace) -> int:
     project = place.project()
     chosen = choose_name([str(f.name) for f in project.functions], name)
     project = choose_functions(project, (chosen,))
+    if place.settings.build:
+        project = built(project, place)
     for problem in project.problems:
         place.terminal.tell(place.terminal.paint_err("yellow", f"! {problem}"))
-    if place.settings.build:
-        build_functions(project, place)
     emulator = open_emulator(replace(place.settings, port=0), project)
     function = served(project.functions[0])
     return run(invoke_alone(emulator, function, wanted, place.terminal, place.settings.log_level))

@@ -86,6 +86,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             # A function may print what the terminal's encoding has no character for.
             stream.reconfigure(errors="backslashreplace")
     code = run_command(sys.argv[1:] if argv is None else argv, sys.stdout, sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            _forget(stream)
     sys.exit(code)
 
 
@@ -103,7 +108,8 @@ def run_command(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        return _reader_left(out)
+        # Who read our output is gone, as in `fclocal event list | head -1`.
+        return OK
     except (UserError, FCError) as error:
         session.terminal.tell(f"{session.terminal.paint_err('red', 'error:')} {error}")
         return USAGE
@@ -111,11 +117,9 @@ def run_command(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         return _crashed(session, argv)
 
 
-def _reader_left(out: TextIO) -> int:
-    """Who read our output is gone, as in `fclocal event list | head -1`; Python must not complain at exit."""
-    if out is sys.stdout:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK
+def _forget(stream: TextIO) -> None:
+    """Nobody takes its last words, since the pipe or the terminal was closed: Python must not complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _crashed(session: Session, argv: Sequence[str]) -> int:

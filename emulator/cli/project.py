@@ -10,7 +10,7 @@ from emulator.cli.options import Selection
 from emulator.config.project import adhoc_project, find_project, load_project
 from emulator.config.settings import did_you_mean
 from emulator.model.errors import ConfigError, UserError
-from emulator.model.function import FunctionName, Project
+from emulator.model.function import Account, FunctionName, Project
 
 
 def project_file(selection: Selection) -> Path | None:
@@ -28,7 +28,11 @@ def project_root(selection: Selection) -> Path:
 
 
 def open_project(
-    selection: Selection, env: Mapping[str, str], state_dir: Path | None = None, extra_runtimes: Collection[str] = ()
+    selection: Selection,
+    env: Mapping[str, str],
+    state_dir: Path | None = None,
+    extra_runtimes: Collection[str] = (),
+    account: Account | None = None,
 ) -> Project:
     """Read what is selected. Raises `ConfigError`."""
     if selection.code is not None:
@@ -36,7 +40,7 @@ def open_project(
     if selection.handler or selection.runtime or selection.command or selection.ca_port:
         raise ConfigError("--handler, --runtime, --command and --ca-port need --code", "add --code DIR")
     file = project_file(selection) or Path.cwd()
-    return load_project(file, env, state_dir=state_dir, extra_runtimes=extra_runtimes)
+    return load_project(file, env, state_dir=state_dir, extra_runtimes=extra_runtimes, account=account)
 
 
 def _bare_project(selection: Selection, extra_runtimes: Collection[str]) -> Project:

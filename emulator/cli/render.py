@@ -13,6 +13,7 @@ from emulator.model.events import (
     HookEnded,
     HookStarted,
     InstanceMoved,
+    InstanceWrote,
     InvocationEnded,
     InvocationRejected,
     InvocationStarted,
@@ -22,13 +23,16 @@ from emulator.model.events import (
     Span,
     TaskMoved,
 )
-from emulator.model.invocation import FunctionError, Report
+from emulator.model.invocation import FunctionError, summary
 
 # A program that prints FC's markers itself (runtime-contract.md §6.1): ours stand already, so its own are left out.
 MARKER = re.compile(r"FC (?:Invoke|Initialize|PreStop|PreFreeze) (?:Start|End) RequestId: (\S+?)(?:,.*)?\r?\Z")
 PREFIX_STYLES = ("cyan", "magenta", "blue", "green", "yellow")
 PREFIX_CELLS = 24
 LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
+PATHS_SHOWN = 5
+# The interpreter's doing, not the function's.
+PYTHON_CACHE = "/__pycache__/"
 NOTICE_STYLES = {"warning": "yellow", "error": "red"}
 
 
@@ -43,6 +47,7 @@ class LogRenderer:
         self._paint = paint
         self._level = LEVELS[level]
         self._prefixes = _prefixes(functions, paint) if len(functions) > 1 else {}
+        self._told: set[tuple[str, ...]] = set()
         self._writers: Mapping[type, Callable[[Any], Iterable[str]]] = {
             InvocationStarted: self._started,
             InvocationEnded: self._ended,
@@ -53,6 +58,7 @@ class LogRenderer:
             Notice: self._notice,
             RevisionDeployed: self._deployed,
             InstanceMoved: self._moved,
+            InstanceWrote: self._wrote,
             Span: self._span,
             TaskMoved: self._task,
         }
@@ -110,6 +116,17 @@ class LogRenderer:
         text = f"{event.function}@r{event.revision} {event.instance_id} {event.before.value} → {event.after.value}{why}"
         return self._ours(text, "debug")
 
+    def _wrote(self, event: InstanceWrote) -> list[str]:
+        """Files that somebody may look for in vain: told once for all instances that wrote the same."""
+        paths = [path for path in event.paths if PYTHON_CACHE not in path]
+        key = (event.function, *paths)
+        if not paths or key in self._told:
+            return []
+        self._told.add(key)
+        shown = ", ".join(paths[:PATHS_SHOWN])
+        more = f" and {event.total - PATHS_SHOWN} more" if len(paths) > PATHS_SHOWN else ""
+        return self._ours(f"{event.function} wrote {shown}{more}: gone with the instance, as in FC")
+
     def _span(self, event: Span) -> list[str]:
         detail = f" ({event.detail})" if event.detail else ""
         text = f"{event.function} {event.instance_id} {event.name} took {event.duration_ms:.1f} ms{detail}"
@@ -132,9 +149,9 @@ def _suffix(event: InvocationEnded) -> str:
 
 def summary_line(event: InvocationEnded) -> str:
     """FC's summary line with three figures of ours behind it."""
-    report = Report(event.duration_ms, event.memory_mb, event.cold, event.init_ms, event.queue_ms)
+    figures = summary(event.duration_ms, event.memory_mb, event.memory_size_mb)
     cold = f"Cold: yes, Init: {event.init_ms:.2f} ms" if event.cold else "Cold: no"
-    return f"{report.summary(event.memory_size_mb)}, {cold}, Instance: {event.instance_id}"
+    return f"{figures}, {cold}, Instance: {event.instance_id}"
 
 
 def _prefixes(functions: Sequence[str], paint: Paint) -> dict[str, str]:

@@ -11,6 +11,8 @@ from emulator.config.tree import Map, Scalar
 from emulator.model.function import BuildStep
 
 _REGEX = re.compile(r"""\$\{\s*regex\(\s*['"]?(?P<pattern>[^'"]{1,200})['"]?\s*\)\s*\}\Z""")
+# Installs what the manifests beside the code ask for; with a command or a file of its own it does something else.
+_COMPONENT_BUILD = re.compile(r"(?:s|fc3?(?:@\S+)?)\s+build\b(?!.*\s(?:--(?:command|script-file|dockerfile)|-f)\b)")
 # What `s deploy` and `s local` would run before the function is there
 COMMANDS = ("deploy", "local")
 
@@ -43,18 +45,20 @@ def _applies(command: str) -> bool:
 
 
 def _step(entry: Section, root: Path) -> BuildStep | None:
-    run = entry.text("run").strip()
-    if not run:
-        kind = next((key for key in ("component", "plugin") if entry.has(key)), "")
-        if kind:
-            entry.warn(kind, f"pre-deploy step `{kind}: {entry.text(kind)}` is not emulated")
+    kind = next((key for key in ("run", "component", "plugin") if entry.has(key)), "")
+    text = entry.text(kind).strip()
+    if kind in ("run", "component") and _COMPONENT_BUILD.match(text):
+        return BuildStep(text, root, _may_fail(entry), entry.at(kind), by_manifest=True)
+    if kind != "run" or not text:
+        if kind and text:
+            entry.warn(kind, f"pre-deploy step `{kind}: {text}` is not emulated")
         return None
     try:
         path = inside(root, entry.text("path") or ".")
     except OutsideProject:
-        entry.warn("path", f"pre-deploy step `{run[:80]}` runs outside of the project's folder; it is left out")
+        entry.warn("path", f"pre-deploy step `{text[:80]}` runs outside of the project's folder; it is left out")
         return None
-    return BuildStep(run, path, _may_fail(entry), entry.at("run"))
+    return BuildStep(text, path, _may_fail(entry), entry.at("run"))
 
 
 def _may_fail(entry: Section) -> bool:

@@ -9,15 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from emulator.config import bounds, parts
+from emulator.config.checks import nearest
 from emulator.config.layers import layer_name, resolve_layer
 from emulator.config.paths import OutsideProject, is_inside, real
 from emulator.config.section import Section, shown
 from emulator.config.tree import Scalar, as_text, is_null
 from emulator.config.triggers import triggers
 from emulator.model import limits
-from emulator.model.function import Account, Api, BuildStep, Function, FunctionName, Isolation, Layer
-
-DEFAULT_REGION = "cn-hangzhou"
+from emulator.model.function import DEFAULT_REGION, Account, Api, BuildStep, Function, FunctionName, Isolation, Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def build_function(
     runtime = _runtime(section, context)
     why = bounds.name_problem(name) or (bounds.name_problem(service) if service else "")
     if why:
-        section.warn("functionName", f"{why}; this function is left out")
+        section.report.drop(f"{why}; this function is left out", section.at("functionName"))
     if why or not runtime:
         return None
     bounds.check_name(section, "functionName", name)
@@ -84,15 +83,20 @@ def _runtime(section: Section, context: Context) -> str:
     if not wanted and section.has("customContainerConfig"):
         return "custom-container"
     if not wanted:
-        section.warn(
-            "runtime", f"no `runtime` is named, so the function is left out; FC has {', '.join(bounds.RUNTIMES)}"
+        known = ", ".join(bounds.RUNTIMES)
+        section.report.drop(
+            f"no `runtime` is named, so the function is left out; FC has {known}", section.at("runtime")
         )
         return ""
     found = bounds.known_runtime(wanted, context.extra_runtimes)
-    if found != wanted:
-        known = ", ".join(bounds.RUNTIMES)
-        choice = f"`{found}` is used" if found else f"the function is left out; FC has {known}"
-        section.warn("runtime", f"runtime '{wanted}' is not supported; {choice}")
+    if not found:
+        near = nearest(wanted, dict.fromkeys((*bounds.RUNTIMES, *context.extra_runtimes)))
+        known = f"did you mean `{near}`?" if near else f"FC has {', '.join(bounds.RUNTIMES)}"
+        section.report.drop(
+            f"runtime '{wanted}' is not supported; the function is left out; {known}", section.at("runtime")
+        )
+    elif found != wanted:
+        section.warn("runtime", f"runtime '{wanted}' is not supported; `{found}` is used")
     return found
 
 

@@ -65,7 +65,7 @@ def load_project(
     loaded = _read(document, file, context, env, report)
     functions = _distinct(loaded.functions, report)
     if not functions:
-        raise ConfigError(_why_nothing(report), NEXT_STEP, Place(file.name))
+        raise _nothing_to_run(report, Place(file.name))
     for function in functions:
         if (problem := missing_code(function)) is not None:
             report.warn(problem.message, problem.place)
@@ -112,16 +112,20 @@ def _read_ros(document: Map, context: Context, report: Report) -> Loaded:
             loaded.functions.append(function)
     for declaration in ros.domains(document):
         section = Section(declaration, report)
-        found = domain(section, routes(section.section("routeConfig"), "routes"), section.text("domainName"))
+        leads = routes(section.section("routeConfig"), "routes")
+        found = domain(section, leads, str(leads[0].function) if leads else section.text("domainName"))
         if found is not None:
             loaded.domains.append(found)
     return loaded
 
 
-def _why_nothing(report: Report) -> str:
+def _nothing_to_run(report: Report, place: Place) -> ConfigError:
     """One message for a file without a function that can be run, with the reasons that were found."""
-    reasons = "; ".join(str(problem) for problem in report.problems[:3])
-    return f"holds no function that can be run ({reasons})" if reasons else "holds no function"
+    found = report.reasons or report.problems
+    if not found:
+        return ConfigError("holds no function", NEXT_STEP, place)
+    reasons = "; ".join(str(problem) for problem in found[:3])
+    return ConfigError(f"holds no function that can be run ({reasons})", "correct it there, or " + NEXT_STEP, place)
 
 
 def _distinct(functions: Iterable[Function], report: Report) -> tuple[Function, ...]:

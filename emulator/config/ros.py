@@ -47,7 +47,7 @@ def functions(document: Map, report: Report) -> Iterator[Declared]:
         if kind == SERVICE:
             yield from _of_service(name, resource, report)
         elif kind == FUNCTION:
-            report.warn(f"`{name}` is a function outside of a service; it is left out", resource.place)
+            report.drop(f"`{name}` is a function outside of a service; it is left out", resource.place)
         elif kind != DOMAIN and kind not in WITHOUT_LOCAL_MEANING:
             report.warn(f"resource `{name}` of type `{kind}` is not emulated", resource.place)
 
@@ -59,7 +59,7 @@ def domains(document: Map) -> Iterator[Map]:
             continue
         properties = group(resource, "Properties")
         routes = []
-        for path, node in group(properties, "Routes").entries.items():
+        for path, node in _routes(properties).entries.items():
             if isinstance(node, Map):
                 route = _lower(node)
                 routes.append(route.with_entry("path", text_node(path, node.place)))
@@ -69,6 +69,12 @@ def domains(document: Map) -> Iterator[Map]:
             domainName=domain_name,
             routeConfig=map_of(properties.place, routes=Seq(tuple(routes), properties.place)),
         )
+
+
+def _routes(properties: Map) -> Map:
+    """`RouteConfig: {Routes: …}`, which templates also write `routes`; the oldest have `Routes` alone."""
+    config = group(_lower(properties), "routeConfig")
+    return group(config if config.entries else _lower(properties), "routes")
 
 
 def _resources(document: Map) -> Iterator[tuple[str, Map]]:

@@ -18,13 +18,24 @@ class Report:
 
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
+        self._reasons: dict[Problem, None] = {}
 
     def warn(self, message: str, place: Place | None) -> None:
         self._problems.setdefault(Problem(message, place))
 
+    def drop(self, message: str, place: Place | None) -> None:
+        """A problem for which something that was declared can not be run at all."""
+        self._reasons.setdefault(Problem(message, place))
+        self.warn(message, place)
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         return tuple(self._problems)
+
+    @property
+    def reasons(self) -> tuple[Problem, ...]:
+        """Why what was declared is not all there."""
+        return tuple(self._reasons)
 
 
 def shown(node: Node) -> str:

@@ -184,10 +184,8 @@ class _Reader:
                 self._report.warn(f"resource `{name}` has no `props`; it is left out", self._resources.at(name))
             return
         rendered = self._rendered(resource, props, component)
-        steps = (
-            *self._global_steps,
-            *build_steps(self._rendered_actions(resource, resource), self._context.root),
-        )
+        own_steps = build_steps(self._rendered_actions(resource, resource), self._context.root)
+        steps = tuple(dict.fromkeys((*self._global_steps, *own_steps)))
         if component == "fc3":
             self._fc3(rendered, steps)
         elif component == "fc":
@@ -206,7 +204,10 @@ class _Reader:
                 return "fc"
             if "runtime" in props.entries or isinstance(props.get("function"), Map):
                 return "fc3"
-        self._report.warn(f"component `{text}` of resource `{name}` is not emulated", resource.at("component"))
+        what = f"resource `{name}` has no `component`"
+        if text:
+            what = f"component `{text}` of resource `{name}` is not emulated"
+        self._report.drop(what, resource.at("component"))
         return ""
 
     def _rendered(self, resource: Map, props: Map, component: str) -> Map:

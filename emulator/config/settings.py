@@ -12,7 +12,7 @@ from emulator.config.checks import nearest
 from emulator.config.settings_file import SETTINGS_FILE, Entry, read_settings_file
 from emulator.config.settings_values import Kind, read_value
 from emulator.model.errors import ConfigError
-from emulator.model.function import FunctionName, Place, Project
+from emulator.model.function import DEFAULT_REGION, Account, FunctionName, Place, Project
 from emulator.model.limits import KEEP_ALIVE_SECONDS, QUEUE_TIMEOUT_SECONDS, REGION_INSTANCES, START_TIMEOUT_SECONDS
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -85,7 +85,6 @@ class Settings:
         30.0, "How long a client may pause between two pieces of a request body.", at_least=0.1, unit="s"
     )
     account_id: str = option("123456789", "Account id that functions see, and that ARNs carry.")
-    verify_signatures: bool = option(False, "Refuse API requests whose signature is wrong or missing.")
     runtimes_dir: Path | None = option(  # noqa: RUF009 - makes a field
         None, "Folder with further runtimes, one folder each.", kind=Kind.PATH
     )
@@ -95,13 +94,17 @@ class Settings:
     environment: Mapping[str, str] = option(
         NOTHING, "Variables added to the environment of every function.", kind=Kind.VARIABLES
     )
-    build: bool = option(False, "Run the project's pre-deploy steps before the functions are loaded.")
+    build: bool = option(False, "Run the build steps before the functions are loaded, as `fclocal build` does.")
     json: bool = option(False, "Print events as JSON, one object a line, in place of text.")
     color: str = option("auto", "When to colour the output.", choices=("auto", "always", "never"))
     log_level: str = option(
         "info", "The least important of the emulator's own messages to print.", choices=("debug", "info", "warning")
     )
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: NO_FUNCTIONS)
+
+    def account(self, region: str = DEFAULT_REGION) -> Account:
+        """Whose functions these are, wherever that shows: in expressions, headers, variables and ARNs."""
+        return Account(account_id=self.account_id, region=region)
 
     def environment_of(self, name: FunctionName) -> Mapping[str, str]:
         """Variables that the settings add to one function; its own section wins over `environment`."""
@@ -159,7 +162,13 @@ def load_settings(root: Path, flags: Mapping[str, object], env: Mapping[str, str
 
 
 def apply_to_project(settings: Settings, project: Project) -> Project:
-    """The project with the settings' variables added to its functions; an unknown function name is an error."""
+    """The project with the settings' variables added to its functions."""
+    changed = (replace(f, environment={**f.environment, **settings.environment_of(f.name)}) for f in project.functions)
+    return replace(project, functions=tuple(changed))
+
+
+def check_functions(settings: Settings, project: Project) -> None:
+    """Raise `ConfigError` where a section of the settings is for a function that the whole project does not have."""
     names = {str(f.name) for f in project.functions} | {f.name.name for f in project.functions}
     for name in settings.functions:
         if name not in names:
@@ -168,8 +177,6 @@ def apply_to_project(settings: Settings, project: Project) -> Project:
                 did_you_mean(name, names) or "remove it",
                 Place(SETTINGS_FILE),
             )
-    changed = (replace(f, environment={**f.environment, **settings.environment_of(f.name)}) for f in project.functions)
-    return replace(project, functions=tuple(changed))
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from emulator.instance.protocol import without_fc
 from emulator.model.errors import FCError, PathNotSupported, TriggerNotFound
 from emulator.model.function import LATEST, Api, FunctionName, Revision, Trigger
 from emulator.model.headers import DROPPED_RESPONSE_HEADERS
-from emulator.model.invocation import Header, Invocation, Kind, Outcome
+from emulator.model.invocation import Body, Header, Invocation, Kind, Outcome
 from emulator.model.limits import ASYNC_PAYLOAD_BYTES, HTTP_FUNCTION_ERROR_BODY
 from emulator.triggers.http import HttpRequest, from_result, passed_on, to_event
 
@@ -91,6 +91,10 @@ class WebFace:
         payload = await request.read(receive, request.declared_length(picked))
         if _is_event(hit.revision):
             return self._event(scope, await request.gather(payload), hit)
+        return self._request(scope, payload.body, payload.length, hit)
+
+    def _request(self, scope: Scope, body: Body, length: int | None, hit: _Hit) -> Invocation:
+        """The caller's own request, passed through."""
         address = hit.address
         own = passed_on(scope["headers"])
         if not hit.revision.function.is_custom:
@@ -99,8 +103,8 @@ class WebFace:
             hit.revision,
             hit.request_id,
             kind=Kind.HTTP,
-            body=payload.body,
-            length=payload.length,
+            body=body,
+            length=length,
             qualifier=address.qualifier,
             method=scope["method"].encode(),
             target=address.target.encode("latin-1", "replace"),
@@ -143,21 +147,7 @@ class WebFace:
     async def _accept(self, receive: Receive, scope: Scope, send: Send, picked: dict[bytes, bytes], hit: _Hit) -> None:
         payload = await request.read(receive, request.declared_length(picked), ASYNC_PAYLOAD_BYTES)
         body = await request.gather(payload)
-        if _is_event(hit.revision):
-            call = self._event(scope, body, hit)
-        else:
-            call = Invocation(
-                hit.revision,
-                hit.request_id,
-                kind=Kind.HTTP,
-                body=body,
-                length=len(body),
-                method=scope["method"].encode(),
-                target=hit.address.target.encode("latin-1", "replace"),
-                headers=passed_on(scope["headers"]),
-                client_ip=request.client_ip(scope),
-                trigger="http",
-            )
+        call = self._event(scope, body, hit) if _is_event(hit.revision) else self._request(scope, body, len(body), hit)
         task = self._engine.tasks.submit(call, task_id(picked), delay(picked))
         await reply.send_accepted(send, hit.request_id, task.id, Api.FC3)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from emulator.journal.journal import Journal
 from emulator.model import ids
 from emulator.model.errors import StartFailed
 from emulator.model.function import Account, Revision
-from emulator.model.launch import Network
+from emulator.model.launch import Launch, Network
 from emulator.runtime.compose import ComposeRequest, compose
 from emulator.runtime.interpreters import Interpreters
-from emulator.runtime.spec import Catalog
+from emulator.runtime.spec import Catalog, RuntimeSpec
 from emulator.sandbox.base import Walls
 
 
@@ -28,7 +29,11 @@ class MakerOptions:
     state_dir: Path
     network: Network
     strict: bool
-    environment: Mapping[str, str]
+    limits: bool
+
+
+def _private_lift(walls: Walls) -> str:
+    return next((finding.lift for finding in walls.findings() if finding.topic == "private network"), "")
 
 
 class InstanceMaker:
@@ -42,8 +47,9 @@ class InstanceMaker:
         self._interpreters = interpreters
         self._journal = journal
         self._options = options
-        self._ports = PortBook(options.network, walls.private_network)
+        self._ports = PortBook(options.network, walls.private_network, _private_lift(walls))
         self._assigned: dict[str, Assignment] = {}
+        self._stubborn: set[Revision] = set()
 
     def make(
         self,
@@ -55,52 +61,77 @@ class InstanceMaker:
         changed: Callable[[Instance], None],
     ) -> Instance:
         """An instance in STARTING; nothing runs yet. Raises `StartFailed`, `ConfigError`, `UserError`."""
-        function = revision.function
-        name = str(function.name)
         instance_id = ids.instance_id()
+        try:
+            spec = self._catalog.find(revision.function.runtime)
+            launch = self._launch(revision, spec, instance_id)
+            log = InstanceLog(self._journal, str(revision.function.name), instance_id)
+            birth = Birth(
+                instance_id=instance_id,
+                revision=revision,
+                sandbox=self._walls.sandbox(instance_id, launch, log.line),
+                heads=Heads(revision, self._options.account, token=spec.token_header),
+                log=log,
+                capacity=capacity,
+                provisioned=provisioned,
+                deadlines=deadlines,
+            )
+        except BaseException:
+            self._forget(instance_id)
+            raise
+        return Instance(birth, self._journal, changed)
+
+    def _launch(self, revision: Revision, spec: RuntimeSpec, instance_id: str) -> Launch:
+        options, function = self._options, revision.function
         assignment: Assignment | None = None
-        if function.is_custom:
+        if spec.is_program:
             assignment = self._ports.assign(instance_id, function.custom_runtime.port)
             self._assigned[instance_id] = assignment
-        options = self._options
-        with self._journal.span("compose", name, instance_id):
-            composition = compose(
-                revision,
-                self._catalog.find(function.runtime),
-                ComposeRequest(
-                    instance_id=instance_id,
-                    account=options.account,
-                    state_dir=options.state_dir,
-                    strict=options.strict,
-                    mounts=self._walls.mounts,
-                    network=assignment.network if assignment else options.network,
-                    interpreters=self._interpreters,
-                    environment=options.environment,
-                    port=assignment.port if assignment else None,
-                ),
-            )
-        for notice in composition.notices:
-            self._journal.notice(notice, function=name)
-        log = InstanceLog(self._journal, name, instance_id)
-        birth = Birth(
+        request = ComposeRequest(
             instance_id=instance_id,
-            revision=revision,
-            sandbox=self._walls.sandbox(instance_id, composition.launch, log.line),
-            heads=Heads(revision, options.account),
-            log=log,
-            capacity=capacity,
-            provisioned=provisioned,
-            deadlines=deadlines,
+            account=options.account,
+            state_dir=options.state_dir,
+            strict=options.strict,
+            mounts=self._walls.mounts,
+            overlays=self._walls.overlays,
+            network=assignment.network if assignment else options.network,
+            interpreters=self._interpreters,
+            limits=options.limits,
+            port=assignment.port if assignment else None,
         )
-        return Instance(birth, self._journal, changed)
+        with self._journal.span("compose", str(function.name), instance_id):
+            composition = compose(revision, spec, request)
+        for notice in composition.notices:
+            self._journal.notice(notice, function=str(function.name))
+        return composition.launch
+
+    @contextlib.asynccontextmanager
+    async def turn(self, instance: Instance) -> AsyncIterator[None]:
+        """Around the start of an instance. Raises `PortTaken` where it is known to want a port that is held."""
+        assignment, port = self._assigned.get(instance.id), instance.revision.function.custom_runtime.port
+        if assignment is not None and assignment.moved:
+            await self._ports.opened_by_its_owner(port)
+            if instance.revision in self._stubborn:
+                raise self._ports.conflict(port)
+        try:
+            yield
+        finally:
+            self._ports.note_open(instance.id)
 
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
         """`error`, or the better explanation that the program's own port was taken."""
         assignment = self._assigned.get(instance.id)
         if assignment is None or not assignment.moved:
             return error
+        self._stubborn.add(instance.revision)
         return self._ports.conflict(instance.revision.function.custom_runtime.port)
 
     def release(self, instance: Instance) -> None:
-        self._assigned.pop(instance.id, None)
-        self._ports.release(instance.id)
+        self._forget(instance.id)
+
+    def _forget(self, instance_id: str) -> None:
+        self._assigned.pop(instance_id, None)
+        self._ports.release(instance_id)
+
+    def close(self) -> None:
+        self._ports.close()

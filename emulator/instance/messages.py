@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from emulator.model.errors import StartFailed
+from emulator.model.errors import StartFailed, UserError
 from emulator.model.launch import Exit
 
 
@@ -51,6 +51,12 @@ def not_listening(port: int, seconds: float, hint: str, logs: str) -> StartFaile
     """`hint` is ours and says which port the program did open; FC's own sentence stays as it is."""
     text = f"Function instance health check failed on port {port} in {seconds:g} seconds."
     return StartFailed("FunctionNotStarted", f"{text}{' ' + hint if hint else ''}\nLogs:{logs}")
+
+
+def not_startable(error: UserError) -> StartFailed:
+    """What keeps an instance from being made here (no code, no interpreter, no walls) has no name in FC."""
+    text = " ".join(str(error).split()).replace(" → ", "; ")
+    return StartFailed("FunctionNotStarted", f"The function cannot be started. {text}")
 
 
 def unhealthy(status: int | None) -> StartFailed:

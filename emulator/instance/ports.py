@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
+import sys
 from dataclasses import dataclass
 
 from emulator.model.errors import PortTaken
@@ -20,20 +23,31 @@ class Assignment:
 
 
 class PortBook:
-    """The ports that our instances hold on the host."""
+    """The ports that our instances hold on the host.
 
-    def __init__(self, network: Network, private_available: bool) -> None:
+    A port that is free may be wanted by another emulator at the same moment, so that each is also claimed by a name in
+    Linux's abstract namespace, which has the scope of the network and ends with its process.
+
+    Where an instance can have a private network, several with one port run side by side; else `lift` says what
+    would make that possible.
+    """
+
+    def __init__(self, network: Network, private_available: bool, lift: str = "") -> None:
         self._network = network
         self._private = private_available
+        self._lift = lift
         self._held: dict[int, str] = {}
+        self._claims: dict[int, socket.socket] = {}
+        self._open: dict[str, asyncio.Event] = {}
 
     def assign(self, instance_id: str, port: int) -> Assignment:
         """The configured port, in a network of its own where the host's is taken and that is possible;
         else a free port, which works for programs that read FC_SERVER_PORT (or FC_CUSTOM_LISTEN_PORT)."""
         if self._network is not Network.HOST:
             return Assignment(port, self._network)
-        if port not in self._held and _free(port):
+        if port not in self._held and self._claim(port):
             self._held[port] = instance_id
+            self._open[instance_id] = asyncio.Event()
             return Assignment(port, Network.HOST)
         if self._private:
             return Assignment(port, Network.PRIVATE)
@@ -41,16 +55,53 @@ class PortBook:
         self._held[other] = instance_id
         return Assignment(other, Network.HOST, moved=True)
 
+    async def opened_by_its_owner(self, port: int) -> None:
+        """A program that was given another port may ignore that: it must not be there before the one that has it."""
+        owner = self._open.get(self._held.get(port, ""))
+        if owner is not None:
+            await owner.wait()
+
+    def note_open(self, instance_id: str) -> None:
+        """The program listens, or never will."""
+        if instance_id in self._open:
+            self._open[instance_id].set()
+
     def release(self, instance_id: str) -> None:
-        self._held = {port: owner for port, owner in self._held.items() if owner != instance_id}
+        self.note_open(instance_id)
+        self._open.pop(instance_id, None)
+        for port in [port for port, owner in self._held.items() if owner == instance_id]:
+            del self._held[port]
+            if claim := self._claims.pop(port, None):
+                claim.close()
+
+    def close(self) -> None:
+        """Let go of what instances still hold."""
+        for claim in self._claims.values():
+            claim.close()
+        self._claims.clear()
+        self._held.clear()
+
+    def _claim(self, port: int) -> bool:
+        if sys.platform != "linux":
+            return _free(port)
+        claim = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError):
+            claim.bind(f"\0fclocal-port-{port}")
+            if _free(port):
+                self._claims[port] = claim
+                return True
+        claim.close()
+        return False
 
     def conflict(self, port: int) -> PortTaken:
         """Why a program that was given another port could not start."""
         owner = self._held.get(port)
         holder = f"another instance ({owner})" if owner else holder_of(port, "127.0.0.1") or "another process"
-        lift = "Install passt (`apt install passt`) to run such instances side by side"
-        lift += "." if owner else ", or stop that process."
-        return PortTaken(port, holder, lift)
+        steps = [] if owner else ["end that process"]
+        if self._lift:
+            steps.append(f"to run such instances side by side: {self._lift}")
+        advice = ", or ".join(steps)
+        return PortTaken(port, holder, f"{advice[:1].upper()}{advice[1:]}." if advice else "")
 
 
 def _free(port: int) -> bool:

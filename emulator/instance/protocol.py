@@ -10,15 +10,13 @@ from emulator.model.function import Account, Api, Function, Revision
 from emulator.model.invocation import FunctionError, Header, Headers, Invocation
 from emulator.model.limits import LOG_TAIL_BYTES
 
-# Debian images from 11 on read credentials from the environment only (runtime-contract.md §3.4).
-NO_TOKEN_HEADER = ("custom.debian11", "custom.debian12")
-
 INVOKE = b"/invoke"
 HTTP_INVOKE = b"/http-invoke"
 
 
 def _lines(pairs: Iterable[tuple[str, str]]) -> bytes:
-    return b"".join(f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in pairs)
+    """Our own values are UTF-8, such as a handler's name; a caller's headers are passed on as they came."""
+    return b"".join(f"{name}: {value}\r\n".encode("utf-8", "replace") for name, value in pairs)
 
 
 def _safe(value: str) -> str:
@@ -27,13 +25,16 @@ def _safe(value: str) -> str:
 
 
 class Heads:
-    """Request heads for one instance. What never changes is encoded once, at birth."""
+    """Request heads for one instance. What never changes is encoded once, at birth.
+
+    `token` is whether the runtime gets the security token in a header (runtime-contract.md §3.4).
+    """
 
     __slots__ = ("_constant", "_http_constant", "_invoke_prefix", "_revision")
 
-    def __init__(self, revision: Revision, account: Account) -> None:
+    def __init__(self, revision: Revision, account: Account, *, token: bool = True) -> None:
         self._revision = revision
-        self._constant = _lines(_common(revision, account))
+        self._constant = _lines(_common(revision, account, token))
         self._invoke_prefix = (
             b"POST /invoke HTTP/1.1\r\nhost: 21.0.0.1\r\ncontent-type: application/octet-stream\r\n"
             b"x-fc-control-path: /invoke\r\n" + self._constant
@@ -108,7 +109,7 @@ def _varying(call: Invocation) -> bytes:
     )
 
 
-def _common(revision: Revision, account: Account) -> list[tuple[str, str]]:
+def _common(revision: Revision, account: Account, token: bool) -> list[tuple[str, str]]:
     """The headers of runtime-contract.md §3.4 that are the same for every request of an instance."""
     function = revision.function
     pairs = [
@@ -132,7 +133,7 @@ def _common(revision: Revision, account: Account) -> list[tuple[str, str]]:
             (h.ACCESS_KEY_ID, account.access_key_id),
             (h.ACCESS_KEY_SECRET, account.access_key_secret),
         ]
-        if function.runtime not in NO_TOKEN_HEADER:
+        if token:
             pairs.append((h.SECURITY_TOKEN, account.security_token))
     if function.api is Api.FC2:
         pairs += _hook_headers(function)

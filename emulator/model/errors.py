@@ -150,7 +150,7 @@ class PortTaken(StartFailed):
         super().__init__(
             "FunctionNotStarted",
             f"port {port} is held by {holder}, and the program does not listen on the port that FC_SERVER_PORT "
-            f"names instead. {lift}",
+            f"names instead. {lift}".rstrip(),
         )
 
 

@@ -12,7 +12,10 @@ from emulator.model.lifecycle import State
 
 
 class InstanceMoved(NamedTuple):
-    """An instance went from one state to another; `reason` says why it ends."""
+    """An instance went from one state to another; `reason` says why it ends.
+
+    That a running instance is busy or idle is told by its InvocationStarted and InvocationEnded, and by nothing else.
+    """
 
     at: float
     instance_id: str
@@ -22,6 +25,17 @@ class InstanceMoved(NamedTuple):
     after: State
     in_flight: int
     reason: str = ""
+
+
+class InstanceWrote(NamedTuple):
+    """An instance is gone, and with it what it had written to /code and other folders that are shared: `paths` as
+    it saw them (`- path` was deleted), at most a hundred of `total`."""
+
+    at: float
+    instance_id: str
+    function: str
+    paths: tuple[str, ...]
+    total: int
 
 
 class InvocationStarted(NamedTuple):
@@ -134,6 +148,7 @@ class Notice(NamedTuple):
 
 Event = (
     InstanceMoved
+    | InstanceWrote
     | InvocationStarted
     | InvocationEnded
     | InvocationRejected
@@ -147,6 +162,7 @@ Event = (
 )
 EVENT_TYPES: tuple[type[Event], ...] = (
     InstanceMoved,
+    InstanceWrote,
     InvocationStarted,
     InvocationEnded,
     InvocationRejected,

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 LATEST = "LATEST"
+DEFAULT_REGION = "cn-hangzhou"
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -212,12 +213,16 @@ class AsyncPolicy:
 
 @dataclass(frozen=True, slots=True)
 class BuildStep:
-    """One `actions: pre-deploy` item: a command and the folder it runs in. Not run unless asked."""
+    """One `actions: pre-deploy` item: a command and the folder it runs in. Not run unless asked.
+
+    `by_manifest`: it is `s build` or its like, and stands for what the manifests beside the code ask for.
+    """
 
     run: str
     path: Path
     allow_failure: bool = False
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
+    by_manifest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +234,7 @@ class Function:
     api: Api = Api.FC3
     handler: str = ""
     description: str = ""
-    region: str = "cn-hangzhou"
+    region: str = DEFAULT_REGION
     code: Path | None = None
     memory_mb: int = 512
     cpu: float = 0.35
@@ -339,8 +344,8 @@ class Revision:
     """One immutable deployment of a function: its declaration and the fingerprint of its code.
 
     Two revisions are never the same one, so they compare and hash by identity.
-    `number` grows by one with each deploy of the same function. `code_dir` is a folder, also where the
-    declaration named an archive. `checksum` is CRC-64/ECMA-182 of the code in decimal, as FC reports it.
+    `number` grows by one with each deploy of the same function. `code_dir` and the function's layers are folders,
+    also where the declaration named archives. `checksum` is CRC-64/ECMA-182 of the code in decimal, as FC reports it.
     """
 
     function: Function
@@ -359,7 +364,7 @@ class Account:
     """Whose functions these are: shown to functions and in ARNs, never used to reach the cloud."""
 
     account_id: str = "123456789"
-    region: str = "cn-hangzhou"
+    region: str = DEFAULT_REGION
     access_key_id: str = field(default="local-access-key-id", repr=False)
     access_key_secret: str = field(default="local-access-key-secret", repr=False)
     security_token: str = field(default="local-security-token", repr=False)

@@ -6,6 +6,7 @@ looked at once more, since a link made later can change where an earlier one lea
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import posixpath
@@ -13,8 +14,10 @@ import shutil
 import stat
 import struct
 import tarfile
+import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
@@ -31,6 +34,8 @@ MAX_LINK = 1024
 # Keeps every real path far below PATH_MAX, where realpath stops following links
 MAX_NAME = 1024
 CHUNK = 1024 * 1024
+# Names that promise an archive: what is none is broken
+PACKED = (".zip", ".jar", ".war", ".tar", ".tgz", ".gz")
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -55,14 +60,26 @@ def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES, max_files: int
     if into.exists():
         _unpack(archive, into, max_bytes, max_files)
         return
-    partial = into.with_name(f".{into.name}.{os.getpid()}.partial")
-    try:
+    with _whole(archive, into) as partial:
         _unpack(archive, partial, max_bytes, max_files)
-        partial.rename(into)
+
+
+@contextlib.contextmanager
+def _whole(source: Path, into: Path) -> Iterator[Path]:
+    """A folder that becomes `into` when all of it is there; if somebody else was faster, theirs is as good."""
+    try:
+        into.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=into.parent, ignore_cleanup_errors=True) as fresh:
+            partial = Path(fresh) / into.name
+            partial.mkdir()
+            yield partial
+            try:
+                partial.rename(into)
+            except OSError:
+                if not into.is_dir():
+                    raise
     except OSError as error:
-        raise _refused(archive, f"can not be unpacked ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise _refused(source, f"can not be unpacked ({error.strerror or error})") from None
 
 
 def _unpack(archive: Path, into: Path, max_bytes: int, max_files: int) -> None:
@@ -93,12 +110,16 @@ def is_archive(path: Path) -> bool:
 
 def stage(code: Path, into: Path, start_command: str = "") -> None:
     """Lay code that is no folder into `into` as FC would: archives are unpacked, but a jar that the start command of a
-    custom runtime runs with `java -jar`, and a single file, are put there as they are (as the official tool does)."""
-    if is_archive(code) and not (code.suffix == ".jar" and "java -jar" in start_command):
+    custom runtime runs with `java -jar`, and a single file, are put there as they are (as the official tool does).
+
+    `into` must not exist yet. Raises `ConfigError` for a broken or hostile archive.
+    """
+    run_by_java = code.suffix == ".jar" and "java -jar" in start_command
+    if not run_by_java and (code.suffix in PACKED or is_archive(code)):
         unpack(code, into)
         return
-    into.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(code, into / code.name)
+    with _whole(code, into) as partial:
+        shutil.copy2(code, partial / code.name)
 
 
 def _refused(archive: Path, why: str) -> ConfigError:

@@ -1,10 +1,11 @@
-"""What identifies a deployment: a digest of code and declaration, and FC's code checksum (platform.md §1.7)."""
+"""What identifies a deployment: digests of code, layers and declaration, and FC's code checksum (platform.md §1.7)."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,17 +24,49 @@ ECMA_182_REFLECTED = 0xC96C5795D7870F42
 MASK = 0xFFFFFFFFFFFFFFFF
 
 
-def fingerprint(code: Path | None, function: Function) -> tuple[str, str]:
-    """The digest of code and declaration (hex, equal only where both are), and the code checksum in decimal.
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """`revision` is of all that an instance is made of, `code` of the code alone; both in hex, and equal only where
+    that is. `checksum` is FC's code checksum in decimal."""
+
+    revision: str
+    code: str
+    checksum: str
+
+
+def fingerprint(function: Function) -> Fingerprint:
+    """Of a function's code and layers as they are now, and of its declaration.
+
+    What a function finds in NAS, OSS and /tmp is its data and does not count.
 
     FC's checksum is CRC-64/ECMA-182 of the uploaded zip. A zip of up to 4 MB is summed as it is, and then equals FC's.
     Of a folder there is no zip, so the sum is of its sorted `path mode sha256` lines, and of a large archive it is of
     its sha256: stable and changing with the code, but not FC's number. No code has the sum 0.
     """
+    code = function.code
     lines = b"" if code is None else _describe(code)
-    whole = hashlib.sha256(lines)
-    whole.update(repr(function).encode())
-    return whole.hexdigest(), str(_checksum(code, lines))
+    own = hashlib.sha256(lines).hexdigest()
+    parts = [own, *(layer_digest(layer.path) for layer in function.layers if layer.path), _declaration(function)]
+    whole = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape"))
+    return Fingerprint(whole.hexdigest(), own, str(_checksum(code, lines)))
+
+
+def _declaration(function: Function) -> str:
+    """Without what makes no difference to it: the lines of the project file, and how its code is built."""
+    triggers = tuple(replace(trigger, place=None) for trigger in function.triggers)
+    return repr(replace(function, triggers=triggers, build=(), place=None))
+
+
+def layer_digest(layer: Path) -> str:
+    """Of a layer's archive by its content; of its folder, which may be large, by sizes and times of its files."""
+    if layer.is_file():
+        return hashlib.sha256(_line(layer.parent, layer)).hexdigest()
+    digest = hashlib.sha256()
+    for path in sorted(package_files(layer)):
+        seen = path.lstat()
+        line = f"{path.relative_to(layer)}\0{seen.st_mode:o}\0{seen.st_size}\0{seen.st_mtime_ns}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _describe(code: Path) -> bytes:

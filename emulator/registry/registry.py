@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from emulator.journal.journal import Journal
-from emulator.model.errors import AliasNotFound, FunctionNotFound, ServiceNotFound, VersionNotFound
+from emulator.model.errors import AliasNotFound, FCError, FunctionNotFound, ServiceNotFound, VersionNotFound
 from emulator.model.events import RevisionDeployed
-from emulator.model.function import LATEST, Function, FunctionName, Revision
-from emulator.registry.archive import unpack
-from emulator.registry.fingerprint import fingerprint
+from emulator.model.function import LATEST, Function, FunctionName, Layer, Revision
+from emulator.registry.archive import stage, unpack
+from emulator.registry.fingerprint import fingerprint, layer_digest
 
 Listener = Callable[[Revision | None, Revision | None], None]
 
@@ -22,29 +24,49 @@ class Registry:
         self._state_dir = state_dir
         self._journal = journal
         self._latest: dict[FunctionName, Revision] = {}
+        self._refused: dict[FunctionName, FCError] = {}
         self._listeners: list[Listener] = []
 
     def on_change(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
     def deploy(self, function: Function) -> Revision:
-        """Make a revision of a function and its code. Raises `ConfigError` for an archive that is no archive."""
+        """Make a revision of a function, its code and its layers. Raises `ConfigError` for an archive that is broken
+        or hostile."""
         old = self._latest.get(function.name)
-        digest, checksum = fingerprint(function.code, function)
-        code_dir = function.code
-        if code_dir is not None and code_dir.is_file():
-            code_dir = self._unpacked(code_dir, digest)
-        revision = Revision(function, old.number + 1 if old else 1, digest, code_dir, checksum)
+        mark = fingerprint(function)
+        code_dir = self._code_dir(function, mark.code)
+        layers = tuple(self._layer(layer) for layer in function.layers)
+        function = replace(function, layers=layers)
+        revision = Revision(function, old.number + 1 if old else 1, mark.revision, code_dir, mark.checksum)
         self._latest[function.name] = revision
-        self._journal.append(RevisionDeployed(self._journal.now(), str(function.name), revision.number, digest))
+        self._refused.pop(function.name, None)
+        self._journal.append(RevisionDeployed(self._journal.now(), str(function.name), revision.number, mark.revision))
         self._tell(old, revision)
         return revision
 
-    def _unpacked(self, archive: Path, digest: str) -> Path:
-        folder = self._state_dir / "code" / digest
+    def refuse(self, name: FunctionName, why: FCError) -> None:
+        """A function that is declared and can not be deployed: `why` is what its callers get."""
+        self._refused[name] = why
+
+    def _code_dir(self, function: Function, digest: str) -> Path | None:
+        code = function.code
+        if code is None or not code.is_file():
+            return code
+        command = " ".join(function.start_command)
+        # The command decides whether a jar is unpacked.
+        folder = self._state_dir / "code" / hashlib.sha256(f"{digest} {command}".encode()).hexdigest()
         if not folder.is_dir():
-            unpack(archive, folder)
+            stage(code, folder, command)
         return folder
+
+    def _layer(self, layer: Layer) -> Layer:
+        if layer.path is None or not layer.path.is_file():
+            return layer
+        folder = self._state_dir / "unpacked-layers" / layer_digest(layer.path)
+        if not folder.is_dir():
+            unpack(layer.path, folder)
+        return replace(layer, path=folder)
 
     def _tell(self, old: Revision | None, new: Revision | None) -> None:
         for listener in self._listeners:
@@ -57,9 +79,11 @@ class Registry:
         return list(self._latest.values())
 
     def resolve(self, name: FunctionName, qualifier: str = LATEST) -> Revision:
-        """The revision that a name and a qualifier point at. Raises FC's 404 errors."""
+        """The revision that a name and a qualifier point at. Raises FC's 404 errors, and those of `refuse`."""
         revision = self._latest.get(name)
         if revision is None:
+            if name in self._refused:
+                raise self._refused[name]
             if name.service and not any(it.service == name.service for it in self._latest):
                 raise ServiceNotFound(name.service)
             raise FunctionNotFound(name.name, name.service)

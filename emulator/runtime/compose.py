@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.model.function import Account, Function, Revision
 from emulator.model.launch import Endpoint, Launch, Network, TcpEndpoint, UnixEndpoint
-from emulator.runtime.build import missing_products
+from emulator.runtime.build_steps import missing_products
 from emulator.runtime.environ import SYSTEM_PATH, Surroundings, environment, reserved
 from emulator.runtime.folders import Folders, function_folders
 from emulator.runtime.host_paths import without_mounts
@@ -26,8 +26,9 @@ BOOTSTRAP_SOCKET = "/run/fclocal/w.sock"
 class ComposeRequest:
     """What a launch needs beside its revision.
 
-    `mounts` says whether the walls can mount, `port` overrides a custom runtime's own, `environment` is added to
-    the function's. `state_dir` is the `.fclocal` folder; layers are merged and NAS and OSS live there.
+    `mounts` says whether the walls can mount, `overlays` whether several folders can merge in one mount, `port`
+    overrides a custom runtime's own, `limits` says whether memory, CPU and disk are bounded. `state_dir` is the
+    `.fclocal` folder; layers are merged and NAS and OSS live there.
     """
 
     instance_id: str
@@ -36,8 +37,8 @@ class ComposeRequest:
     interpreters: Interpreters
     strict: bool = False
     mounts: bool = True
+    overlays: bool = True
     network: Network = Network.HOST
-    environment: Mapping[str, str] | None = None
     port: int | None = None
     limits: bool = True
 
@@ -57,7 +58,7 @@ def compose(revision: Revision, spec: RuntimeSpec, request: ComposeRequest) -> C
     can not start, with FC's own text).
     """
     function = revision.function
-    folders = function_folders(revision, request.state_dir, strict=request.strict, overlays=request.mounts)
+    folders = function_folders(revision, request.state_dir, strict=request.strict, overlays=request.overlays)
     toolbox = _toolbox(revision, spec, request)
     port = request.port or function.custom_runtime.port
     env = environment(revision, spec, _surroundings(request, toolbox, port))
@@ -79,7 +80,7 @@ def compose(revision: Revision, spec: RuntimeSpec, request: ComposeRequest) -> C
         disk_mb=function.disk_mb if request.limits else None,
         display=display(function.start_command if spec.is_program else start.argv),
     )
-    notices = tuple(_notices(revision, request, folders, toolbox, start))
+    notices = tuple(_notices(revision, spec, folders, toolbox, start))
     if request.mounts:
         return Composition(launch, notices)
     launch, lost = without_mounts(launch, request.state_dir)
@@ -89,15 +90,14 @@ def compose(revision: Revision, spec: RuntimeSpec, request: ComposeRequest) -> C
 def _toolbox(revision: Revision, spec: RuntimeSpec, request: ComposeRequest) -> Toolbox:
     if not spec.is_program:
         return bootstrap_toolbox(spec, request.interpreters)
-    variables = {**revision.function.environment, **(request.environment or {})}
-    return program_toolbox(revision, spec, request.interpreters, variables.get("PATH", ":".join(SYSTEM_PATH)))
+    path = revision.function.environment.get("PATH", ":".join(SYSTEM_PATH))
+    return program_toolbox(revision, spec, request.interpreters, path)
 
 
 def _surroundings(request: ComposeRequest, toolbox: Toolbox, port: int) -> Surroundings:
     return Surroundings(
         account=request.account,
         instance_id=request.instance_id,
-        extra=request.environment or {},
         port=port,
         tools=toolbox.directory,
         own_root=request.mounts,
@@ -123,15 +123,13 @@ def _endpoint(spec: RuntimeSpec, port: int) -> Endpoint:
     return TcpEndpoint(port) if spec.is_program else UnixEndpoint(BOOTSTRAP_SOCKET)
 
 
-def _notices(
-    revision: Revision, request: ComposeRequest, folders: Folders, toolbox: Toolbox, start: Start
-) -> Iterator[str]:
+def _notices(revision: Revision, spec: RuntimeSpec, folders: Folders, toolbox: Toolbox, start: Start) -> Iterator[str]:
     function = revision.function
     yield from folders.notices
     yield from toolbox.notices
     yield from start.notices
-    for name in reserved(function, request.environment or {}):
+    for name in reserved(function):
         yield f"the variable {name} of function {function.name} is left out: Function Compute reserves such names"
-    missed = missing_products(function, revision.code_dir) if revision.code_dir else None
+    missed = missing_products(function, spec, revision.code_dir) if revision.code_dir else None
     if missed:
         yield missed

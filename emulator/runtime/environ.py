@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emulator.model.function import LATEST, Account, Api, Function, Revision
 from emulator.runtime.bundled import bundled_json
 from emulator.runtime.spec import RuntimeSpec
+from emulator.runtime.tree import LAYERS
 
 CODE_PATH = "/code/"
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -28,13 +28,12 @@ RESERVED_FC2 = frozenset({"accessKeyID", "accessKeySecret", "securityToken"})
 class Surroundings:
     """What an instance's environment needs beside its revision.
 
-    `extra` is added to every function. `port` is where a program listens. `tools` is a folder, as seen inside,
-    with the interpreters of FC's image ("" for none). `own_root` is false where /root is the host's.
+    `port` is where a program listens. `tools` is a folder, as seen inside, with the interpreters of FC's image
+    ("" for none). `own_root` is false where /root is the host's.
     """
 
     account: Account
     instance_id: str
-    extra: Mapping[str, str]
     port: int = 0
     tools: str = ""
     own_root: bool = True
@@ -47,9 +46,8 @@ def environment(revision: Revision, spec: RuntimeSpec, around: Surroundings) -> 
     env = {"HOME": home, "LANG": LANG, "TZ": "UTC", **_search_paths(spec), **spec.env}
     env.update(_system(revision, spec, around))
     env.update(_credentials(function, around.account))
-    refused = set(reserved(function, around.extra))
-    for values in (function.environment, around.extra):
-        env.update({key: value for key, value in values.items() if key not in refused})
+    refused = set(reserved(function))
+    env.update({key: value for key, value in function.environment.items() if key not in refused})
     if around.tools:
         env["PATH"] = with_tools(env["PATH"], around.tools)
     if not spec.is_program:
@@ -57,11 +55,10 @@ def environment(revision: Revision, spec: RuntimeSpec, around: Surroundings) -> 
     return env
 
 
-def reserved(function: Function, extra: Mapping[str, str]) -> tuple[str, ...]:
+def reserved(function: Function) -> tuple[str, ...]:
     """The names among the user's variables that belong to FC: it refuses them (§7.3)."""
-    names = [*function.environment, *extra]
     fc2 = RESERVED_FC2 if function.api is Api.FC2 else frozenset()
-    return tuple(dict.fromkeys(name for name in names if name.startswith(RESERVED_PREFIXES) or name in fc2))
+    return tuple(name for name in function.environment if name.startswith(RESERVED_PREFIXES) or name in fc2)
 
 
 def with_tools(path: str, tools: str) -> str:
@@ -123,4 +120,5 @@ def _for_bootstrap(function: Function, spec: RuntimeSpec) -> dict[str, str]:
         "FCLOCAL_RUNTIME": spec.id,
         "FCLOCAL_CONCURRENCY": str(function.instance_concurrency),
         "FCLOCAL_BUNDLED": bundled_json(spec),
+        "FCLOCAL_LAYERS": LAYERS,
     }

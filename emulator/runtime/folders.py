@@ -14,6 +14,7 @@ from pathlib import Path
 from emulator.model.errors import ConfigError
 from emulator.model.function import Function, RemoteMount, Revision
 from emulator.model.launch import Access, Mount
+from emulator.runtime.build_steps import build_hint
 from emulator.runtime.tree import CODE, LAYERS
 
 
@@ -43,7 +44,8 @@ def _code(revision: Revision) -> Path:
     if folder is None:
         raise ConfigError(f"function {function.name} has no code", "set its code to a folder", function.place)
     if not folder.is_dir():
-        raise ConfigError(f"the code folder {folder} of function {function.name} is not there", place=function.place)
+        step = build_hint(function) or "build it first, or correct `code`"
+        raise ConfigError(f"the code folder {folder} of function {function.name} is not there", step, function.place)
     return folder.absolute()
 
 

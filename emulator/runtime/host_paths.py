@@ -14,7 +14,7 @@ from emulator.model.errors import SandboxError
 from emulator.model.launch import Access, Launch, Link, Mount
 
 # Our own variables, and what never holds a path inside.
-UNTOUCHED = re.compile(r"FCLOCAL_|ALIBABA_CLOUD_|accessKey|securityToken$")
+UNTOUCHED = re.compile(r"FCLOCAL_(?!LAYERS$)|ALIBABA_CLOUD_|accessKey|securityToken$")
 
 
 def without_mounts(launch: Launch, state_dir: Path) -> tuple[Launch, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,22 +14,20 @@ from emulator.model.errors import ConfigError
 from emulator.runtime.toml_table import Table, fill, read_toml
 
 FILE = "runtime.toml"
+# runtime-contract.md §3.4: custom.debian11 gets no x-fc-security-token; "and later, presumably"
+FIRST_DEBIAN_WITHOUT_TOKEN_HEADER = 11
 ARGV_FIELDS = ("interpreter", "home", "id", "version", "memory_mb", "heap_mb")
 NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 
 class Kind(StrEnum):
-    """BOOTSTRAP: our own server runs the user's handler. PROGRAM: the user's server is the instance."""
+    """BOOTSTRAP: our own server runs the user's handler. PROGRAM: the user's server is the instance.
+
+    It also decides what an HTTP trigger is: a JSON event, or the request as it is (runtime-contract.md §2.8, §3.3).
+    """
 
     BOOTSTRAP = "bootstrap"
     PROGRAM = "program"
-
-
-class HttpShape(StrEnum):
-    """What an HTTP trigger becomes in FC 3: a JSON event (runtime-contract.md §2.8), or the request as it is."""
-
-    EVENT = "event"
-    RAW = "raw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,19 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Manifest:
+    """A file beside the code that lists what it needs, and the command that brings it, as `s build` runs it.
+
+    `asks` finds out whether the file lists anything. `env` is what a function needs in its variables afterwards.
+    """
+
+    file: str
+    asks: re.Pattern[str]
+    run: str
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeSpec:
     """One runtime id. `version` is the interpreter's in FC; `debian` the release of FC's image, 0 where unknown.
 
@@ -64,19 +76,23 @@ class RuntimeSpec:
     id: str
     version: str
     home: Path
-    description: str
     kind: Kind
-    http: HttpShape
     search_paths: bool
     debian: int = 0
     interpreter: InterpreterSpec | None = None
     tools: tuple[Tool, ...] = ()
     env: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     bundled: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    manifests: tuple[Manifest, ...] = ()
 
     @property
     def is_program(self) -> bool:
         return self.kind is Kind.PROGRAM
+
+    @property
+    def token_header(self) -> bool:
+        """Whether requests carry the security token; newer images of custom runtimes read it from the environment."""
+        return not self.is_program or self.debian < FIRST_DEBIAN_WITHOUT_TOKEN_HEADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +112,11 @@ class Catalog:
             specs.update(_load_dir(folder))
         return cls(MappingProxyType(specs))
 
+    @classmethod
+    def of(cls, extra: Path | None) -> Catalog:
+        """The shipped runtimes, and those of one further folder."""
+        return cls.load([builtin_dir(), *([extra] if extra is not None else [])])
+
     def find(self, runtime_id: str) -> RuntimeSpec:
         """Raises `ConfigError` that names the nearest id and all others."""
         spec = self.specs.get(runtime_id)
@@ -103,7 +124,7 @@ class Catalog:
             near = difflib.get_close_matches(runtime_id, self.specs, n=1)
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"there is no runtime '{runtime_id}'", f"{guess}This emulator runs {', '.join(sorted(self.specs))}"
+                f"runtime '{runtime_id}' is not emulated", f"{guess}This emulator runs {', '.join(sorted(self.specs))}"
             )
         return spec
 
@@ -129,11 +150,12 @@ def _load_dir(folder: Path) -> dict[str, RuntimeSpec]:
 def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
     """The runtimes of one `runtime.toml`, one per id. Raises `ConfigError` with file, line and key."""
     top = read_toml(file)
-    description = top.text("description")
     kind = Kind(top.choice("kind", tuple(Kind)))
-    http = HttpShape(top.choice("http", tuple(HttpShape)))
     search_paths = top.flag("search_paths", default=False)
     names = top.table("names").all_texts()
+    for name in names:
+        if name.startswith("custom") != (kind is Kind.PROGRAM):
+            raise top.error(f"'{name}': a runtime is called custom… where the user's own server is the instance", name)
     debian = top.table("debian", optional=True).all_numbers()
     interpreter = top.table("interpreter") if "interpreter" in top else None
     raw_interpreter = _interpreter(interpreter) if interpreter is not None else None
@@ -142,6 +164,7 @@ def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
     tools = tuple(_tool(item, names) for item in top.tables("tools"))
     env = top.table("env", optional=True).all_texts()
     bundled = _bundled(top.table("bundled", optional=True), names)
+    manifests = tuple(_manifest(item) for item in top.tables("manifests"))
     for stray in debian.keys() - names.keys():
         raise top.error(f"[debian] names '{stray}', which is not in [names]", stray)
     top.close()
@@ -152,15 +175,14 @@ def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
             id=name,
             version=version,
             home=file.parent.resolve(),
-            description=description,
             kind=kind,
-            http=http,
             search_paths=search_paths,
             debian=debian.get(name, 0),
             interpreter=raw_interpreter and _filled(raw_interpreter, fields),
             tools=tuple(tool for ids, tool in tools if name in ids),
             env=MappingProxyType({key: fill(value, fields) for key, value in env.items()}),
             bundled=MappingProxyType(bundled.get(name, {})),
+            manifests=manifests,
         )
 
     return tuple(spec(name, version) for name, version in names.items())
@@ -193,6 +215,18 @@ def _tool(table: Table, names: Mapping[str, str]) -> tuple[frozenset[str], Tool]
         directory=table.text("directory", default=""),
     )
     return frozenset(ids), table.closed(tool)
+
+
+def _manifest(table: Table) -> Manifest:
+    manifest = Manifest(
+        file=table.text("file"),
+        asks=table.pattern("asks"),
+        run=table.text("run"),
+        env=MappingProxyType(table.table("env", optional=True).all_texts()),
+    )
+    if "/" in manifest.file:
+        raise table.error("'file' is a name, not a path", "file")
+    return table.closed(manifest)
 
 
 def _bundled(table: Table, names: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from emulator.model.errors import StartFailed
 from emulator.model.function import Api, Function
-from emulator.runtime.build import build_hint
+from emulator.runtime.build_steps import build_hint
 from emulator.runtime.tree import CODE, Tree, is_executable, is_within
 
 # ELF's e_machine of the machines that matter here; FC runs x86_64 (runtime-contract.md §2.0).

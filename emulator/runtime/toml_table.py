@@ -78,6 +78,13 @@ class Table:
             raise self._wrong(key, " or ".join(f'"{word}"' for word in allowed))
         return value
 
+    def pattern(self, key: str) -> re.Pattern[str]:
+        """A regular expression, `^` and `$` of which are at the ends of lines."""
+        try:
+            return re.compile(self.text(key), re.MULTILINE)
+        except re.error:
+            raise self._wrong(key, "a regular expression") from None
+
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._take(key, None)
         if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):

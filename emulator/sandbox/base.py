@@ -108,6 +108,11 @@ class Walls(Protocol):
         ...
 
     @property
+    def overlays(self) -> bool:
+        """True where a mount may have several sources, which merge."""
+        ...
+
+    @property
     def private_network(self) -> bool:
         """True where `Network.PRIVATE` reaches the host's localhost and the internet."""
         ...

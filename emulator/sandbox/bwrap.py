@@ -52,20 +52,28 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class BwrapRung:
-    """`hidden` are host folders that stay out of sight even where they lie below a mounted one."""
+    """`hidden` are host folders that stay out of sight even where they lie below a mounted one.
+
+    `resolv_conf` is what a private network needs as /etc/resolv.conf, None where the host's own one will do.
+    """
 
     tools: Tools
     features: Features
     filter: bytes
     hidden: tuple[Path, ...] = ()
     strict: bool = False
-    private_network: bool = False
+    resolv_conf: str | None = None
 
     name = "bwrap"
     mounts = True
+    own_networks = True
+
+    @property
+    def overlays(self) -> bool:
+        return bool(self.features.overlay)
 
     def plan(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
-        _require_sources(launch.mounts)
+        self._require_sources(launch.mounts)
         folders.tmp.mkdir()
         folders.tmp.chmod(0o1777)
         overlays = stage_overlays([m for m in launch.mounts if self._overlaid(m, launch)], folders.root / "overlay")
@@ -104,6 +112,16 @@ class BwrapRung:
             files={OPTIONS_FD: json.dumps(order).encode(), FILTER_FD: self.filter},
         )
 
+    def _require_sources(self, mounts: Sequence[Mount]) -> None:
+        for mount in mounts:
+            for source in mount.sources:
+                if not source.exists():
+                    raise SandboxError(
+                        f"{source} is to be seen as {mount.target}, and does not exist", f"create {source}"
+                    )
+            if len(mount.sources) > 1 and not self.overlays:
+                raise SandboxError(f"{mount.target} can not be made of several folders: overlays do not work here")
+
     def _read_only(self, launch: Launch) -> bool:
         """As on request, and as in Function Compute for a user that is not root (runtime-contract.md §7, NAS)."""
         return self.strict or launch.uid != 0
@@ -125,7 +143,7 @@ class BwrapRung:
     def _options(self, launch: Launch, folders: InstanceFolders, overlays: Sequence[Overlay]) -> Iterator[str]:
         yield from self._namespaces(launch)
         yield from _system()
-        yield from _etc(launch, folders)
+        yield from _etc(launch, folders, self.resolv_conf)
         yield from ("--proc", "/proc") if self.features.own_proc else ("--ro-bind", "/proc", "/proc")
         yield from ("--dev", "/dev")
         for device in launch.devices:
@@ -177,13 +195,6 @@ class BwrapRung:
                     yield from ("--tmpfs", f"{mount.target.rstrip('/')}/{hidden.relative_to(source)}")
 
 
-def _require_sources(mounts: Sequence[Mount]) -> None:
-    for mount in mounts:
-        for source in mount.sources:
-            if not source.exists():
-                raise SandboxError(f"{source} is to be seen as {mount.target}, and does not exist", f"create {source}")
-
-
 def _system() -> Iterator[str]:
     """Programs and libraries of the host, whether or not its /bin is a link into /usr."""
     yield from ("--ro-bind", "/usr", "/usr")
@@ -196,13 +207,16 @@ def _system() -> Iterator[str]:
     yield from ("--ro-bind-try", "/nix/store", "/nix/store")
 
 
-def _etc(launch: Launch, folders: InstanceFolders) -> Iterator[str]:
+def _etc(launch: Launch, folders: InstanceFolders, resolv_conf: str | None) -> Iterator[str]:
     """A small /etc: no users of the host, no time zone (Function Compute is UTC), the instance's own name."""
     yield from ("--perms", "0755", "--dir", "/etc")
-    for name in _ETC:
-        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     own = folders.root / "etc"
     own.mkdir()
+    if launch.network is Network.PRIVATE and resolv_conf is not None:
+        (own / "resolv.conf").write_text(resolv_conf)
+    for name in _ETC:
+        if not (own / name).exists():
+            yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     (own / "passwd").write_text(_passwd(launch.uid, launch.gid))
     (own / "group").write_text("".join(f"{name}:x:{gid}:\n" for name, gid in _names(launch.gid).items()))
     (own / "hosts").write_text(f"{_host_names()}\n127.0.0.1 {launch.hostname}\n")

@@ -15,6 +15,7 @@ import ctypes
 import os
 import resource
 import sys
+import warnings  # noqa: F401 (os.execvpe imports it, when our own library may be out of reach already)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -78,7 +78,7 @@ class SignalFreezer:
 
     kind = "SIGSTOP"
 
-    def __init__(self, members: Callable[[], Sequence[int]]) -> None:
+    def __init__(self, members: Callable[[], Iterable[int]]) -> None:
         self._members = members
         self._stopped: set[int] = set()
         self._wanted = False

@@ -49,12 +49,13 @@ class Gate:
             self._gate = -1
 
     def _read(self) -> None:
+        """To the end of the report: bubblewrap writes it in pieces, and would die of SIGPIPE if we left early."""
         with contextlib.suppress(BlockingIOError):
             chunk = os.read(self._report, 4096)
             self._text += chunk
-            found = _REPORT.search(self._text)
-            if found or not chunk:
+            if not chunk or b"}" in self._text:
                 self._stop_reading()
+                found = _REPORT.search(self._text)
                 if not self._inner.done():
                     self._inner.set_result(int(found[1]) if found else None)
 

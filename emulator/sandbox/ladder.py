@@ -6,20 +6,26 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emulator.model.errors import SandboxError
-from emulator.model.launch import Access, Launch, Mount, UnixEndpoint
-from emulator.sandbox import advice, seccomp
+from emulator.model.launch import Access, Launch, Mount, Network, UnixEndpoint
+from emulator.sandbox import advice, landlock, seccomp
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.bwrap import BwrapRung, Features, Tools
 from emulator.sandbox.cgroups import CgroupTree, hierarchies_here
 from emulator.sandbox.folders import make_run_folders, remove_leftovers
+from emulator.sandbox.ground import Ground
+from emulator.sandbox.network import NetworkHelper
+from emulator.sandbox.networks import NO_NAMESPACES, Networks
 from emulator.sandbox.plain import PlainRung
-from emulator.sandbox.process import Ground, ProcessSandbox
+from emulator.sandbox.private import probe_private, recall, remember
+from emulator.sandbox.process import ProcessSandbox
 from emulator.sandbox.reaper import Reaper
+from emulator.sandbox.restricted import LandlockRung
 from emulator.sandbox.rung import Rung
+from emulator.sandbox.scope import enter_scope
 from emulator.sandbox.spawn import keep_inherited_descriptors
 from emulator.sandbox.walls import ProcessWalls
 
@@ -46,26 +52,40 @@ class _Refused:
     reason: str
 
 
-async def choose_walls(wanted: str, state_dir: Path, *, strict: bool, limits: bool) -> Walls:
+async def choose_walls(
+    wanted: str, state_dir: Path, *, strict: bool, limits: bool, network: Network = Network.HOST
+) -> Walls:
     """The walls named `wanted`, or with `auto` the strongest that work here. Also removes what a killed emulator left.
 
-    Raises `SandboxError` where the wanted ones do not work, with the command that would help.
+    `network` is what every instance is to have. Raises `SandboxError` where what is wanted does not work, with the
+    command that would help.
     """
     if wanted not in ("auto", *_RUNGS):
         raise SandboxError(f"There are no walls named {wanted!r}", f"choose one of auto, {', '.join(_RUNGS)}")
     keep_inherited_descriptors()
     await remove_leftovers(state_dir)
     folders = make_run_folders(state_dir, os.environ)
-    tree = CgroupTree(folders.run, hierarchies_here(), limits=limits)
+    tree = await _cgroups(folders.run, limits=limits)
     folders.remember_groups(tree.bases)
     reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases)
-    seed = Ground(PlainRung(_sh()), folders, tree, reaper, limits)
+    seed = Ground(PlainRung(_sh()), folders, tree, reaper, Networks(NetworkHelper()), limits)
     try:
         ground, refused = await _first_that_works(wanted, seed, _Site(state_dir, strict))
+        ground = await _with_networks(ground, state_dir / "private-network.json")
+        ground.networks.require(network)
     except BaseException:
         await seed.aclose()
         raise
     return ProcessWalls(ground, _findings(wanted, ground, refused))
+
+
+async def _cgroups(run: str, *, limits: bool) -> CgroupTree:
+    """What this process may divide; where that is not all, once more in a scope of its own."""
+    tree = CgroupTree(run, hierarchies_here(), limits=limits)
+    if not tree.complete and await enter_scope(os.environ):
+        tree.close()
+        tree = CgroupTree(run, hierarchies_here(), limits=limits)
+    return tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +101,8 @@ async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Gro
     for name in _RUNGS if wanted == "auto" else (wanted,):
         reason = ""
         for rung in _candidates(name, site):
-            ground = Ground(rung, seed.folders, seed.cgroups, seed.reaper, seed.limits)
-            failure = await _trial(ground)
+            ground = replace(seed, rung=rung, networks=replace(seed.networks, own=rung.own_networks))
+            failure = await _trial(ground, Network.HOST)
             if failure is None:
                 return ground, refused
             reason = reason or failure
@@ -93,10 +113,29 @@ async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Gro
     )
 
 
+async def _with_networks(ground: Ground, memory: Path) -> Ground:
+    """`ground`, which knows what networks of their own instances can have, found by giving one such a network."""
+    if not isinstance(ground.rung, BwrapRung):
+        return replace(ground, networks=replace(ground.networks, findings=(NO_NAMESPACES,)))
+    probe = recall(ground.networks.helper, memory)
+    if probe is None:
+        failure = await _trial(ground, Network.NONE)
+        if failure is not None:
+            refusal = Finding("private network", "none", failure, advice.lift("bwrap", failure), full=False)
+            return replace(ground, networks=replace(ground.networks, own=False, findings=(refusal,)))
+        probe = await probe_private(ground.networks.helper)
+        remember(probe, memory)
+    networks = replace(ground.networks, private=probe.network, findings=probe.findings)
+    resolv_conf = probe.network.resolv_conf if probe.network else None
+    return replace(ground, rung=replace(ground.rung, resolv_conf=resolv_conf), networks=networks)
+
+
 def _candidates(name: str, site: _Site) -> Iterator[Rung]:
     match name:
         case "bwrap":
             yield from _bwrap_candidates(site)
+        case "landlock" if landlock.abi():
+            yield LandlockRung(_sh(), seccomp.program())
         case "plain":
             yield PlainRung(_sh())
 
@@ -111,7 +150,7 @@ def _bwrap_candidates(site: _Site) -> Iterator[Rung]:
             yield BwrapRung(tools, features, seccomp.program(), (site.state_dir.resolve(),), site.strict)
 
 
-async def _trial(ground: Ground) -> str | None:
+async def _trial(ground: Ground, network: Network) -> str | None:
     """Build these walls around `true`, with everything that a function may need. None when that works."""
     below, above = (ground.folders.root / name for name in ("trial-below", "trial-above"))
     for folder in (below, above):
@@ -121,7 +160,8 @@ async def _trial(ground: Ground) -> str | None:
         env={"PATH": "/usr/bin:/bin"},
         cwd="/",
         endpoint=UnixEndpoint("/run/fclocal/w.sock"),
-        mounts=(Mount((above, below), "/code", Access.OVERLAY),) if ground.rung.mounts else (),
+        mounts=_trial_mounts(ground.rung, above, below),
+        network=network,
         memory_mb=128,
         cpu=1.0,
     )
@@ -139,6 +179,12 @@ async def _trial(ground: Ground) -> str | None:
     return None if ended.code == 0 else b"; ".join(said).decode(errors="replace") or f"a trial ended with {ended}"
 
 
+def _trial_mounts(rung: Rung, above: Path, below: Path) -> tuple[Mount, ...]:
+    if not rung.mounts:
+        return (Mount((above,), str(above), Access.WRITE),)
+    return (Mount((above, below) if rung.overlays else (above,), "/code", Access.OVERLAY),)
+
+
 def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Finding]:
     found = [
         Finding("walls", refusal.rung, refusal.reason, advice.lift(refusal.rung, refusal.reason), full=False)
@@ -147,6 +193,7 @@ def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Find
     found.append(advice.walls(ground.rung.name, asked=wanted != "auto"))
     if isinstance(ground.rung, BwrapRung):
         found.extend(advice.features(ground.rung.features))
+    found.extend(ground.networks.findings)
     found.extend(advice.control_groups(ground.cgroups, limits=ground.limits, mounts=ground.rung.mounts))
     return found
 

@@ -16,6 +16,7 @@ from emulator.sandbox.spawn import Child, spawn
 _BATCH = 4
 _REPLY_BYTES = 4096
 _PATIENCE_SECONDS = 5.0
+_TRIES = 2
 
 
 class NetworkHelper:
@@ -36,6 +37,14 @@ class NetworkHelper:
 
         Raises `OSError` with the helper's words where it could not do what was asked.
         """
+        for _ in range(_TRIES):
+            answer = await self._ask(words, fds)
+            if answer is not None:
+                return answer
+        raise OSError("the network helper ended")
+
+    async def _ask(self, words: Sequence[str], fds: Sequence[int]) -> tuple[socket.socket, list[int]] | None:
+        """None where the helper took the request and died, and with it all that it may have started."""
         reply, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             reply.setblocking(False)
@@ -47,11 +56,14 @@ class NetworkHelper:
             text, received, _, _ = socket.recv_fds(reply, _REPLY_BYTES, netdoor.MAX_SOCKETS)
             for fd in received:  # else every function that is started later would inherit it
                 os.set_inheritable(fd, False)
-            if text != b"ok":
-                raise OSError(text.decode(errors="replace") or "the network helper ended")
+            if text and text != b"ok":
+                raise OSError(text.decode(errors="replace"))
         except BaseException:
             reply.close()
             raise
+        if not text:
+            reply.close()
+            return None
         return reply, received
 
     async def aclose(self) -> None:

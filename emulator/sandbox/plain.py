@@ -1,8 +1,8 @@
-"""The rungs without namespaces: a session of its own, and with Landlock a launcher that confines itself first."""
+"""The rung without walls: a session of its own, limits where a control group gives them, and the reaper."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from emulator.model.launch import Launch
@@ -19,32 +19,25 @@ class PlainRung:
 
     name = "plain"
     mounts = False
-    private_network = False
+    overlays = False
+    own_networks = False
 
     def plan(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
         return self.command(launch, launch.argv, Inside(folders, 0), groups, bounds)
 
     def command(
-        self,
-        launch: Launch,
-        argv: Sequence[str],
-        inside: Inside,
-        groups: Sequence[str],
-        bounds: Bounds,
+        self, launch: Launch, argv: Sequence[str], inside: Inside, groups: Sequence[str], bounds: Bounds
     ) -> Plan:
-        name, _, value = inside.folders.mark.partition("=")
-        return Plan(
-            argv=(
-                self.sh,
-                "-c",
-                scripts.DIRECT,
-                "fclocal",
-                str(bounds.open_files),
-                str(bounds.file_kb),
-                launch.cwd,
-                str(len(groups)),
-                *groups,
-                *argv,
-            ),
-            env={**launch.env, name: value},
-        )
+        return Plan(direct_argv(self.sh, launch.cwd, groups, bounds, argv), marked(launch.env, inside.folders))
+
+
+def direct_argv(sh: str, cwd: str, groups: Sequence[str], bounds: Bounds, program: Iterable[str]) -> tuple[str, ...]:
+    """See `scripts.DIRECT`."""
+    limits = (str(bounds.open_files), str(bounds.file_kb))
+    return (sh, "-c", scripts.DIRECT, "fclocal", *limits, cwd, str(len(groups)), *groups, *program)
+
+
+def marked(env: Mapping[str, str], folders: InstanceFolders) -> dict[str, str]:
+    """`env` with the entry by which every process of an instance is found again (see `remains`)."""
+    name, _, value = folders.mark.partition("=")
+    return {**env, name: value}

@@ -10,6 +10,8 @@ are listened on inside, but for those that the instance wants itself. slirp4netn
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import shutil
 import socket
@@ -22,6 +24,7 @@ from typing import BinaryIO
 
 from emulator.model.errors import SandboxError
 from emulator.sandbox import netdoor
+from emulator.sandbox.advice import install, lift
 from emulator.sandbox.base import Finding
 from emulator.sandbox.listeners import host_ports
 from emulator.sandbox.network import NamespaceDialer, NetworkHelper, open_network, release
@@ -34,6 +37,8 @@ _PASTA_DNS, _SLIRP_DNS = "169.254.1.1", "10.0.2.3"
 # Listening inside takes two sockets a port, one for each version of IP.
 _MAX_PORTS = 400
 _TUN = Path("/dev/net/tun")
+# The address of the host's localhost, and of the tool's resolver, as programs inside see them.
+_INSIDE = {_PASTA: ("127.0.0.1", _PASTA_DNS), _SLIRP: ("10.0.2.2", _SLIRP_DNS)}
 
 
 class Attachment:
@@ -143,12 +148,12 @@ async def probe_private(helper: NetworkHelper, path: str | None = None) -> Priva
     """
     places = path if path is not None else f"{os.environ.get('PATH', '')}:{os.defpath}"
     refused: list[str] = []
-    for tool, localhost, resolver in ((_PASTA, "127.0.0.1", _PASTA_DNS), (_SLIRP, "10.0.2.2", _SLIRP_DNS)):
+    for tool in _INSIDE:
         program = shutil.which(tool, path=places)
         if program is None:
             refused.append(f"{tool} is not installed")
             continue
-        network = PrivateNetwork(tool, program, localhost, inner_resolv_conf(_host_resolv_conf(), resolver), helper)
+        network = _network(tool, program, helper)
         try:
             await asyncio.wait_for(_try(network), _READY_SECONDS)
         except (SandboxError, OSError, TimeoutError) as error:
@@ -156,6 +161,48 @@ async def probe_private(helper: NetworkHelper, path: str | None = None) -> Priva
         else:
             return PrivateProbe(network, (_found(network),))
     return PrivateProbe(None, (_not_found(refused),))
+
+
+def remember(probe: PrivateProbe, file: Path) -> None:
+    """Write down what worked, for the next start: finding it takes longer than all the rest of a start."""
+    if probe.network is not None:
+        text = json.dumps(_circumstances(probe.network.tool, probe.network.program))
+        with contextlib.suppress(OSError):
+            file.write_text(text)
+
+
+def recall(helper: NetworkHelper, file: Path) -> PrivateProbe | None:
+    """What worked at the last start, where nothing has changed that it depends on."""
+    try:
+        known = json.loads(file.read_bytes())
+        tool = next(tool for tool in _INSIDE if shutil.which(tool))
+        # Nothing in the file says what to run: it may have come with somebody's project.
+        program = shutil.which(tool) or ""
+        unchanged = known == _circumstances(tool, program)
+    except (OSError, ValueError, StopIteration):
+        return None
+    network = _network(tool, program, helper)
+    return PrivateProbe(network, (_found(network),)) if unchanged else None
+
+
+def _circumstances(tool: str, program: str) -> dict[str, object]:
+    """Raises `OSError` where the program is gone."""
+    found = Path(program).stat()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    usable = os.access(_TUN, os.R_OK | os.W_OK)
+    return {
+        "tool": tool,
+        "program": program,
+        "changed": found.st_mtime_ns,
+        "boot": boot,
+        "user": os.getuid(),
+        "tun": usable,
+    }
+
+
+def _network(tool: str, program: str, helper: NetworkHelper) -> PrivateNetwork:
+    localhost, resolver = _INSIDE[tool]
+    return PrivateNetwork(tool, program, localhost, inner_resolv_conf(_host_resolv_conf(), resolver), helper)
 
 
 def inner_resolv_conf(text: str, resolver: str) -> str | None:
@@ -202,7 +249,7 @@ def _found(network: PrivateNetwork) -> Finding:
         "private network",
         network.tool,
         f"reaches the internet; the host's localhost is {network.localhost} inside",
-        "install the package passt, whose pasta shows it as localhost",
+        f"{install('passt')} (its pasta shows it as localhost)",
         full=False,
     )
 
@@ -210,8 +257,8 @@ def _found(network: PrivateNetwork) -> Finding:
 def _not_found(refused: Sequence[str]) -> Finding:
     reason = "; ".join(refused)
     if all(text.endswith("is not installed") for text in refused):
-        return Finding("private network", "none", reason, "install the package passt, or slirp4netns", full=False)
-    return Finding("private network", "none", reason, _tun_advice() or "allow user namespaces", full=False)
+        return Finding("private network", "none", reason, install("passt"), full=False)
+    return Finding("private network", "none", reason, _tun_advice() or lift("bwrap", reason), full=False)
 
 
 def _tun_advice() -> str:

@@ -10,50 +10,31 @@ import re
 import resource
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from emulator.model.errors import SandboxError
 from emulator.model.launch import Access, Exit, Launch, UnixEndpoint, Usage
 from emulator.model.limits import FILE_DESCRIPTORS, PROCESSES
 from emulator.sandbox import proctree
 from emulator.sandbox.base import Listener, LogSink
-from emulator.sandbox.cgroups import CgroupTree
-from emulator.sandbox.disk import DiskWatch
 from emulator.sandbox.endpoint import UnixListener, dial_tcp, dial_unix
-from emulator.sandbox.folders import InstanceFolders, RunFolders
+from emulator.sandbox.folders import InstanceFolders
 from emulator.sandbox.freezer import Freezer, SignalFreezer
 from emulator.sandbox.gate import Gate
+from emulator.sandbox.ground import Ground
 from emulator.sandbox.groups import Group
 from emulator.sandbox.listeners import listening, process_tree
 from emulator.sandbox.logs import LogPipe
-from emulator.sandbox.memory import MemoryGauge, MemoryGuard
-from emulator.sandbox.reaper import Reaper
-from emulator.sandbox.rung import ENDPOINT_FD, Bounds, Inside, Plan, Rung
+from emulator.sandbox.networks import OwnNetwork
+from emulator.sandbox.rung import ENDPOINT_FD, Bounds, Inside, Plan
 from emulator.sandbox.spawn import Child, Handle, memory_file, spawn
+from emulator.sandbox.upkeep import Upkeep
 
 _NOBODY = Exit(code=None)
 _COMPLAIN_SECONDS = 1.0
-_OOM_CHECK_SECONDS = 0.02
-_OOM_CHECKS = 25
 _SWEEP_SECONDS = 0.005
 _SWEEPS = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What all instances of one run of the emulator stand on."""
-
-    rung: Rung
-    folders: RunFolders
-    cgroups: CgroupTree
-    reaper: Reaper
-    limits: bool
-
-    async def aclose(self) -> None:
-        self.cgroups.close()
-        await self.reaper.aclose()
-        await self.folders.aclose()
 
 
 class ProcessSandbox:
@@ -70,7 +51,7 @@ class ProcessSandbox:
         self._loop = asyncio.get_running_loop()
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._group = Group(())
-        self._gauge = MemoryGauge(self._group, self._members)
+        self._upkeep = Upkeep(self._group, self._members, self._memory_is_over)
         self._folders: InstanceFolders | None = None
         self._logs: LogPipe | None = None
         self._plan: Plan | None = None
@@ -78,10 +59,7 @@ class ProcessSandbox:
         self._init: Handle | None = None
         self._said: list[bytes] | None = None
         self._freezer: Freezer = SignalFreezer(self._members)
-        self._guard: MemoryGuard | None = None
-        self._disk: DiskWatch | None = None
-        self._oom_event: int | None = None
-        self._over_memory = False
+        self._network: OwnNetwork | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
 
@@ -104,17 +82,18 @@ class ProcessSandbox:
             raise
 
     async def dial(self) -> socket.socket:
-        self._touch()
-        match self._launch.endpoint:
-            case UnixEndpoint():
-                if self._folders is None:
-                    raise ConnectionRefusedError
-                return await dial_unix(self._folders.socket)
-            case endpoint:
-                return await dial_tcp(endpoint.port)
+        self._upkeep.touch()
+        endpoint = self._launch.endpoint
+        if self._folders is None or self._exited.done():
+            raise ConnectionRefusedError(f"{self.name} does not run")
+        if isinstance(endpoint, UnixEndpoint):
+            return await dial_unix(self._folders.socket)
+        if self._network is not None:
+            return await self._network.dial(endpoint.port)
+        return await dial_tcp(endpoint.port)
 
     def listeners(self) -> Sequence[Listener]:
-        """Every process below ours counts, also one that left its session."""
+        """Every process below ours counts, also one that left its session; each is asked in its own network."""
         if self._child is None or self._exited.done():
             return ()
         return listening({self._child.pid, *process_tree(self._child.pid)})
@@ -122,25 +101,20 @@ class ProcessSandbox:
     async def freeze(self) -> None:
         if self._exited.done() or self._child is None:
             return
-        if self._disk:
-            self._disk.sleep()
-        if self._guard:
-            self._guard.sleep()
+        self._upkeep.sleep()
         await self._freezer.freeze()
 
     async def thaw(self) -> None:
         self._freezer.thaw()
-        self._touch()
-        if self._disk:
-            self._disk.wake()
+        self._upkeep.wake()
 
     def drain_logs(self) -> None:
         if self._logs:
             self._logs.drain_now()
-        self._touch()
+        self._upkeep.touch()
 
     def usage(self) -> Usage:
-        return self._gauge.usage(self._disk.bytes if self._disk else None)
+        return self._upkeep.usage()
 
     def written(self) -> Sequence[str]:
         return [path for overlay in (self._plan.overlays if self._plan else ()) for path in overlay.written()]
@@ -199,14 +173,15 @@ class ProcessSandbox:
             if gate:
                 gate.close_child_ends()
                 await self._let_in(self._child, gate)
-            self._watch(plan)
+            self._upkeep.start(self._launch, plan.disk, limits=self._ground.limits)
 
     def _prepare(self) -> Plan:
+        self._ground.networks.require(self._launch.network)
         self._folders = self._ground.folders.instance(self.name)
         self._group = self._ground.cgroups.group(
             self.name, memory_mb=self._launch.memory_mb, cpu=self._launch.cpu, processes=PROCESSES + 1
         )
-        self._gauge = MemoryGauge(self._group, self._members)
+        self._upkeep = Upkeep(self._group, self._members, self._memory_is_over)
         self._freezer = self._group.freezer() or self._freezer
         self._logs = LogPipe(self._loop, self._log)
         self._plan = self._ground.rung.plan(self._launch, self._folders, self._group.folders, self._bounds())
@@ -215,14 +190,14 @@ class ProcessSandbox:
     def _spawn_first(self, plan: Plan, gate: Gate | None) -> Child:
         fds = dict(gate.child_fds) if gate else {}
         if self._folders is None or not isinstance(self._launch.endpoint, UnixEndpoint):
-            return self._spawn(plan, fds)
+            return self._spawn(plan, fds, leads=True)
         listener = UnixListener(self._folders.socket)
         try:
-            return self._spawn(plan, fds | {ENDPOINT_FD: listener.fd})
+            return self._spawn(plan, fds | {ENDPOINT_FD: listener.fd}, leads=True)
         finally:
             listener.close()
 
-    def _spawn(self, plan: Plan, fds: Mapping[int, int]) -> Child:
+    def _spawn(self, plan: Plan, fds: Mapping[int, int], *, leads: bool = False) -> Child:
         """Start `plan`, its output going to the instance's log."""
         if self._logs is None:
             raise SandboxError(f"{self.name} does not run")
@@ -231,7 +206,7 @@ class ProcessSandbox:
             for number, content in plan.files.items():
                 given[number] = memory_file("fclocal", content)
                 closing.callback(os.close, given[number])
-            return spawn(self._loop, plan.argv, plan.env, given)
+            return spawn(self._loop, plan.argv, plan.env, given, leads=leads)
 
     async def _let_in(self, child: Child, gate: Gate) -> None:
         """Wait until the walls stand and the control groups are joined, then let the program start."""
@@ -243,21 +218,13 @@ class ProcessSandbox:
             complaint = b"; ".join(self._said[-3:]).decode(errors="replace")
             raise SandboxError(f"The walls of {self.name} could not be built: {complaint or 'no reason was given'}")
         self._init = Handle(inner)
+        if child.exited.done():
+            self._init.send(signal.SIGKILL)
         if "pids" not in self._ground.cgroups.controllers:
             _limit_processes(inner)
+        self._network = await self._ground.networks.enter(self._launch, inner)
         self._said = None
         gate.open()
-
-    def _watch(self, plan: Plan) -> None:
-        """Look after limits that the kernel does not enforce alone."""
-        if self._launch.disk_mb is not None and plan.disk:
-            self._disk = DiskWatch(plan.disk)
-        limit = self._launch.memory_mb if self._ground.limits else None
-        if limit is not None and not self._group.limits_memory:
-            self._guard = MemoryGuard(self._gauge, limit, self._memory_is_over)
-        self._oom_event = self._group.oom_event() if limit is not None else None
-        if self._oom_event is not None:
-            self._loop.add_reader(self._oom_event, self._on_oom_event, self._oom_event)
 
     def _bounds(self) -> Bounds:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -279,6 +246,8 @@ class ProcessSandbox:
         """From the death of the main process to `exited`."""
         status = await child.exited
         self._ground.reaper.forget(child.pid)
+        if self._init:  # follows bubblewrap by itself, but not before it got ready for that
+            self._init.send(signal.SIGKILL)
         for _ in range(_SWEEPS):
             rest = [pid for pid in self._members() if pid != child.pid]
             if not rest:
@@ -288,8 +257,7 @@ class ProcessSandbox:
         if self._logs:
             self._logs.close()
         killed = _exit_of(status, gated=self._init is not None)
-        oom = killed.signal == signal.SIGKILL and (self._over_memory or self._group.oom_kills() > 0)
-        self._end(replace(killed, oom=oom))
+        self._end(replace(killed, oom=killed.signal == signal.SIGKILL and self._upkeep.out_of_memory))
 
     def _end(self, how: Exit) -> None:
         if not self._exited.done():
@@ -320,23 +288,19 @@ class ProcessSandbox:
     async def _close(self) -> None:
         try:
             await self.kill()
-            for watch in (self._guard, self._disk):
-                if watch:
-                    await watch.aclose()
+            await self._upkeep.aclose()
             await asyncio.gather(*self._tasks)
         finally:
             await self._remove()
             self._forget(self)
 
     async def _remove(self) -> None:
-        if self._oom_event is not None:
-            self._loop.remove_reader(self._oom_event)
-            os.close(self._oom_event)
-            self._oom_event = None
         if self._logs:
             self._logs.close()
         if self._init:
             self._init.close()
+        if self._network:
+            await self._network.aclose()
         self._freezer.close()
         for _ in range(_SWEEPS):
             if self._group.remove():
@@ -345,40 +309,20 @@ class ProcessSandbox:
         if self._folders:
             await self._folders.aclose()
 
-    # --- memory ---
-
     def _memory_is_over(self) -> None:
-        self._over_memory = True
-        self._kill()
+        if not self._exited.done():
+            self._kill()
 
-    def _on_oom_event(self, event: int) -> None:
-        """v1 kills one process; Function Compute ends the instance. The event comes before the kill is counted."""
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(event)
-        self._look_for_oom(_OOM_CHECKS)
-
-    def _look_for_oom(self, checks: int) -> None:
-        if self._exited.done():
-            return
-        if self._group.oom_kills() > 0:
-            self._memory_is_over()
-        elif checks > 0:
-            self._loop.call_later(_OOM_CHECK_SECONDS, self._look_for_oom, checks - 1)
-
-    def _members(self) -> list[int]:
+    def _members(self) -> Iterable[int]:
         """Every process inside, as well as it can be known on this rung."""
         grouped = self._group.pids()
         if grouped is not None:
             return grouped
         if self._init is not None:
-            return proctree.descendants(self._init.pid)
+            return proctree.walk(self._init.pid)
         if self._child is None or self._folders is None:
             return []
         return proctree.family(self._child.pid, self._folders.mark.encode())
-
-    def _touch(self) -> None:
-        if self._guard:
-            self._guard.touch()
 
 
 def _exit_of(status: int, *, gated: bool) -> Exit:

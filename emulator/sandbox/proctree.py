@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,15 +43,17 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def descendants(root: int) -> list[int]:
+def walk(root: int) -> Iterator[int]:
     """Everything below `root`, without it. Below the first process of a pid namespace that is the namespace."""
-    found: list[int] = []
     waiting = [root]
     while waiting:
         below = children(waiting.pop())
-        found.extend(below)
+        yield from below
         waiting.extend(below)
-    return found
+
+
+def descendants(root: int) -> list[int]:
+    return [*walk(root)]
 
 
 def carries(pid: int, mark: bytes) -> bool:
@@ -96,16 +98,26 @@ def _number_inside(pid: int) -> int | None:
     return None
 
 
-def resident_bytes(pids: Iterable[int]) -> int:
-    """Memory that belongs to these processes alone: resident pages less the shared ones."""
-    total = 0
-    for pid in pids:
-        try:
-            fields = Path(f"/proc/{pid}/statm").read_text().split()
-        except OSError:
-            continue
-        total += max(0, int(fields[1]) - int(fields[2]))
-    return total * os.sysconf("SC_PAGE_SIZE")
+def resident_bytes(pid: int) -> int:
+    """Anonymous memory of a process, where a page that it shares with its forks counts in full for each of them."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
+    return max(0, int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+def proportional_bytes(pid: int) -> int:
+    """Anonymous memory of a process, where a page that n processes share counts 1/n: a sum over them is exact.
+
+    The kernel walks the page table for it, 1 ms for 100 MB, where `resident_bytes` costs 20 µs.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return resident_bytes(pid)
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")]
+    return sizes[0] * 1024 if sizes else resident_bytes(pid)  # Pss_Anon came with Linux 5.4
 
 
 def highest_bytes(pids: Iterable[int]) -> int:

@@ -57,7 +57,12 @@ class Rung(Protocol):
     def mounts(self) -> bool: ...
 
     @property
-    def private_network(self) -> bool: ...
+    def overlays(self) -> bool: ...
+
+    @property
+    def own_networks(self) -> bool:
+        """True where an instance can have a network namespace."""
+        ...
 
     def plan(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
         """Make what is needed in `folders`, and say what to start. Raises `OSError` or `SandboxError`."""

@@ -14,10 +14,14 @@ _FIRST_SAFE_FD = 64
 
 
 class Child:
-    """A process of ours, watched by a pidfd: asyncio's own wait may hang on a pipe that a grandchild holds."""
+    """A process of ours, watched by a pidfd: asyncio's own wait may hang on a pipe that a grandchild holds.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pid: int) -> None:
+    With `leads`, the rest of its process group ends with it.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pid: int, *, leads: bool = False) -> None:
         self.pid = pid
+        self._leads = leads
         self.exited: asyncio.Future[int] = loop.create_future()
         self._loop = loop
         self._pidfd = os.pidfd_open(pid)
@@ -30,9 +34,12 @@ class Child:
                 signal.pidfd_send_signal(self._pidfd, number)
 
     def _reap(self) -> None:
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid == 0:
+        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return
+        if self._leads:  # while nobody reaped it, the number of the group can mean no other one
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
+        _, status = os.waitpid(self.pid, 0)
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
@@ -59,7 +66,12 @@ class Handle:
 
 
 def spawn(
-    loop: asyncio.AbstractEventLoop, argv: Sequence[str], env: Mapping[str, str], fds: Mapping[int, int]
+    loop: asyncio.AbstractEventLoop,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    fds: Mapping[int, int],
+    *,
+    leads: bool = False,
 ) -> Child:
     """Start `argv` (argv[0] is a full path) in a session of its own; `fds` maps its descriptors to ours.
 
@@ -86,7 +98,7 @@ def spawn(
     finally:
         for copy in copies.values():
             os.close(copy)
-    return Child(loop, pid)
+    return Child(loop, pid, leads=leads)
 
 
 def keep_inherited_descriptors() -> None:

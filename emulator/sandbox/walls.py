@@ -10,7 +10,8 @@ from pathlib import Path
 from emulator.model.errors import SandboxError
 from emulator.model.launch import Launch
 from emulator.sandbox.base import Finding, LogSink
-from emulator.sandbox.process import Ground, ProcessSandbox
+from emulator.sandbox.ground import Ground
+from emulator.sandbox.process import ProcessSandbox
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -32,8 +33,12 @@ class ProcessWalls:
         return self._ground.rung.mounts
 
     @property
+    def overlays(self) -> bool:
+        return self._ground.rung.overlays
+
+    @property
     def private_network(self) -> bool:
-        return self._ground.rung.private_network
+        return self._ground.networks.private is not None
 
     @property
     def run_folder(self) -> Path:

@@ -71,11 +71,13 @@ class HttpAnswer:
 
 def passed_on(headers: Headers) -> list[Header]:
     """The client's headers that reach a function: without `connection`, `keep-alive`, and `x-fc-*` that are not
-    control headers of an invocation (runtime-contract.md §3.8, §5.1)."""
+    control headers of an invocation (runtime-contract.md §3.8, §5.1), and without our own."""
     return [
         (name, value)
         for name, value in headers
-        if name not in (b"connection", b"keep-alive") and (name[:5] != b"x-fc-" or name in CONTROL_HEADERS)
+        if name not in (b"connection", b"keep-alive")
+        and (name[:5] != b"x-fc-" or name in CONTROL_HEADERS)
+        and name[:10] != b"x-fclocal-"
     ]
 
 

@@ -91,14 +91,14 @@ function listen(endpoint) {
     process.exit(START_FAILED);
   };
   server.on('error', failed);
-  if (kind === 'fd') {
+  if (kind === 'fd' && /^\d+$/.test(place)) {
     server.listen({ fd: Number(place) });
   } else if (kind === 'unix') {
     // The emulator connects from outside of the walls, often as another user.
     const mask = process.umask(0);
     server.listen(place);
     process.umask(mask);
-  } else if (kind === 'tcp') {
+  } else if (kind === 'tcp' && /^\d+$/.test(place)) {
     server.listen(Number(place), '0.0.0.0');
   } else {
     failed(new Error('FCLOCAL_ENDPOINT is not fd:N, unix:PATH or tcp:PORT'));

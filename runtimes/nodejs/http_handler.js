@@ -25,7 +25,7 @@ function buildRequest(request) {
   req.path = query < 0 ? request.target : request.target.slice(0, query);
   req.url = uri;
   req.queries = query < 0 ? {} : querystring.parse(request.target.slice(query + 1), '&', '=', { maxKeys: 0 });
-  req.clientIP = headers['x-fclocal-client-ip'] || headers['x-fc-client-ip'] || '';
+  req.clientIP = headers['x-fc-client-ip'] || '';
   req.body = request.body;
   if (request.body.length) req.push(request.body);
   req.push(null);

@@ -10,7 +10,11 @@ const KEPT = [
   'FC_INSTANCE_ID', 'FC_SNAPSHOT_FLAG',
 ];
 
+// Walls without a pid namespace find processes that left their session by this entry of their environment.
+const WALLS_MARK = 'FCLOCAL_RUN';
+
 function isHidden(name) {
+  if (name === WALLS_MARK) return false;
   if (name.startsWith('FCLOCAL_') || name.startsWith('_FC_')) return true;
   return name.startsWith('FC_') && KEPT.indexOf(name) < 0;
 }

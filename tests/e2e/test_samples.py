@@ -1,36 +1,272 @@
-"""The command line over the samples: real walls, real processes."""
+"""Every sample is built and run as its reader would: by `fclocal build`, `fclocal invoke` and `fclocal start`."""
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
-import subprocess
-import sys
+import re
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
-ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.e2e
+from tests.support.command import PATIENCE_SECONDS, ROOT, Running, Workshop, eventually
+from tests.support.samples import Shelf, build_environ, failed, invoked
 
-
-def invoke(sample: str, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "emulator", "invoke", *args]
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(Path.home())}
-    return subprocess.run(
-        command,
-        cwd=ROOT / "samples" / sample,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+JSON_HEADERS = {"Content-Type": "application/json"}
+CHECKS: dict[str, Callable[[Workshop], None]] = {}
 
 
-@pytest.mark.parametrize(("sample", "function"), [("python-event", "hello"), ("node-event", "node-hello")])
-def test_an_event_function_answers_and_its_failure_is_exit_1(sample, function):
-    done = invoke(sample, function, "-e", '{"name": "FC"}')
-    assert (done.returncode, json.loads(done.stdout or "null")) == (0, {"message": "Hello, FC!"}), done.stderr
-    assert "FC Invoke Start RequestId: " in done.stderr and "Max Memory Used" in done.stderr
-    failed = invoke(sample, function, "-e", '{"name": "nobody"}')
-    assert failed.returncode == 1 and "nobody to greet" in failed.stdout + failed.stderr
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("samples"))
+
+
+def check(name: str) -> Callable[[Callable[[Workshop], None]], Callable[[Workshop], None]]:
+    def register(function: Callable[[Workshop], None]) -> Callable[[Workshop], None]:
+        CHECKS[name] = function
+        return function
+
+    return register
+
+
+def by_url(
+    running: Running, host: str, method: str, path: str, body: str = "", status: int = 200
+) -> tuple[str, dict[str, str]]:
+    """Ask `http://<host>.localhost:PORT<path>`; the body and the headers of the answer."""
+    headers = {"Host": f"{host}.localhost:{running.port}", **(JSON_HEADERS if body else {})}
+    got, text, heads = running.http(method, path, body, headers)
+    assert got == status, text + running.out
+    return text, dict(heads)
+
+
+# --- event functions ---
+
+
+@check("python-event")
+def check_python_event(sample: Workshop) -> None:
+    assert json.loads(invoked(sample, "-e", '{"name": "FC"}')) == {"message": "Hello, FC!"}
+    error = failed(sample, "-e", '{"name": "nobody"}')
+    assert (error["errorMessage"], error["errorType"]) == ("nobody to greet", "ValueError")
+
+
+@check("node-event")
+def check_node_event(sample: Workshop) -> None:
+    assert json.loads(invoked(sample, "-e", '{"name": "FC"}')) == {"message": "Hello, FC!"}
+    error = failed(sample, "-e", '{"name": "nobody"}')
+    assert (error["errorMessage"], error["errorType"]) == ("nobody to greet", "Error")
+
+
+@check("lifecycle")
+def check_lifecycle(sample: Workshop) -> None:
+    done = sample.run("invoke", "counter", "-e", "x")
+    assert json.loads(done.stdout) == {"unsaved": 1, "saved": 0}, done.stderr
+    assert "initialize: the database is open" in done.stderr and "pre_stop: 1 saved" in done.stderr
+    assert failed(sample, "counter", "-e", "fail")["errorMessage"] == "asked to fail"
+    with sample.started("--json") as running:
+        path = "/2016-08-15/services/lifecycle/functions/counter/invocations"
+        assert json.loads(running.http("POST", path)[1]) == {"unsaved": 1, "saved": 0}
+        running.until_state("frozen")
+        eventually(lambda: "pre_freeze: 1 saved" in running.out, "the line of the hook")
+        assert json.loads(running.http("POST", path)[1]) == {"unsaved": 1, "saved": 1}
+        running.until_state("frozen", 2)
+        assert running.stop() == 0
+    assert "pre_stop: 2 saved" in running.out
+
+
+@check("layers")
+def check_layers(sample: Workshop) -> None:
+    answer = json.loads(invoked(sample, "-e", '{"language": "zh", "name": "FC"}'))
+    assert answer["message"] == "你好, FC!"
+    assert answer["from"].endswith("/python/greetings.py") and not answer["from"].startswith("/code")
+    assert failed(sample, "-e", '{"language": "xx"}')["errorType"] == "KeyError"
+
+
+@check("nas")
+def check_nas(sample: Workshop) -> None:
+    assert json.loads(invoked(sample, "-e", "first")) == {"entries": ["first"]}
+    assert json.loads(invoked(sample, "-e", "second")) == {"entries": ["first", "second"]}
+    diary = sample.state / "nas" / "0123456789-abc12.cn-hangzhou.nas.aliyuncs.com" / "diary" / "diary.txt"
+    assert diary.read_text() == "first\nsecond\n"
+    assert failed(sample, "-e", "")["errorMessage"] == "an entry needs a text"
+
+
+@check("sklearn-iris")
+def check_sklearn_iris(sample: Workshop) -> None:
+    done = sample.run("invoke", "-e", '{"flowers": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}')
+    assert done.returncode == 0, done.stderr
+    assert "initialize: the model knows setosa, versicolor, virginica" in done.stderr
+    answer = json.loads(done.stdout)
+    assert [flower["species"] for flower in answer] == ["setosa", "virginica"]
+    assert all(0.8 < flower["probability"] <= 1 for flower in answer)
+    assert failed(sample, "-e", '{"flowers": [[5.1]]}')["errorType"] == "ValueError"
+
+
+# --- HTTP triggers ---
+
+
+@check("python-http")
+def check_python_http(sample: Workshop) -> None:
+    answer = json.loads(invoked(sample, "--path", "/a%20b?name=FC"))
+    assert answer == {"message": "Hello, FC!", "path": "/a%20b"}
+    event = sample.run("event", "show", "http").stdout
+    raw = json.loads(invoked(sample, "-f", "-", input=event.encode()))
+    assert (raw["statusCode"], json.loads(raw["body"])["message"]) == (200, "Hello, Hello FC!!")
+    # The trigger hides what failed, InvokeFunction does not (runtime-contract.md §2.8).
+    hidden = sample.run("invoke", "--path", "/?name=nobody")
+    assert (hidden.returncode, hidden.stdout) == (1, "Internal Server Error"), hidden
+    assert failed(sample, "-e", "no JSON")["errorType"] == "JSONDecodeError"
+    with sample.started() as running:
+        text, headers = by_url(running, "greeter", "GET", "/?name=URL")
+        assert (json.loads(text)["message"], headers["x-greeter"]) == ("Hello, URL!", "greeter")
+
+
+@check("fc2-flask-wsgi")
+def check_fc2_flask(sample: Workshop) -> None:
+    assert json.loads(invoked(sample, "--path", "/products/tea")) == {"name": "tea", "price": 12}
+    with sample.started() as running:
+        assert json.loads(by_url(running, "shop-catalog", "GET", "/")[0]) == {"products": ["rice", "tea"]}
+        order = by_url(running, "shop-catalog", "POST", "/orders", '{"tea": 2, "rice": 1}', 201)
+        assert json.loads(order[0]) == {"total": 31}
+        by_url(running, "shop-catalog", "GET", "/products/gold", status=404)
+        # FC 2's own address of an HTTP function.
+        proxied = running.http("GET", "/2016-08-15/proxy/shop/catalog/products/rice")
+        assert (proxied[0], json.loads(proxied[1])["price"]) == (200, 7)
+        eventually(lambda: re.search(r"\[WARNING\] order 1-\S+ for \{'tea': 2, 'rice': 1\}", running.out), "its log")
+
+
+@check("custom-http")
+def check_custom_http(sample: Workshop) -> None:
+    assert invoked(sample, "--path", "/x?y=1") == "hello from /x?y=1\n"
+    assert invoked(sample, "-e", "event") == "event"
+
+
+@check("custom-flask")
+def check_custom_flask(sample: Workshop) -> None:
+    assert json.loads(invoked(sample, "--path", "/notes")) == []
+    with sample.started() as running:
+        assert json.loads(by_url(running, "flask-notes", "POST", "/notes", '{"text": "buy tea"}', 201)[0])["id"] == 1
+        by_url(running, "flask-notes", "POST", "/notes", "{}", 400)
+        assert json.loads(by_url(running, "flask-notes", "GET", "/notes")[0]) == ["buy tea"]
+        # The command finds the emulator that runs, and so the same instance.
+        assert sample.run("invoke", "-e", "x").stdout == "1 notes, event x"
+
+
+@check("custom-fastapi")
+def check_custom_fastapi(sample: Workshop) -> None:
+    assert json.loads(invoked(sample, "-e", "x")) == {"items": 0, "event": "x"}
+    with sample.started() as running:
+        by_url(running, "fastapi-items", "POST", "/items", '{"name": "tea"}', 422)
+        created = by_url(running, "fastapi-items", "POST", "/items", '{"name": "tea", "price": 3}', 201)
+        assert json.loads(created[0]) == {"name": "tea", "price": 3.0}
+        assert json.loads(by_url(running, "fastapi-items", "GET", "/items/tea")[0])["price"] == 3
+        eventually(lambda: "stored tea" in running.out, "its log")
+
+
+@check("custom-django")
+def check_custom_django(sample: Workshop) -> None:
+    assert "<li>rice: 0</li>" in invoked(sample, "--path", "/")
+    with sample.started() as running:
+        assert json.loads(by_url(running, "django-poll", "POST", "/votes/rice")[0]) == {"choice": "rice", "votes": 1}
+        by_url(running, "django-poll", "POST", "/votes/soap", status=404)
+        assert "<li>rice: 1</li>" in by_url(running, "django-poll", "GET", "/")[0]
+
+
+@check("custom-express")
+def check_custom_express(sample: Workshop) -> None:
+    assert json.loads(invoked(sample, "-e", "x")) == {"todos": 0, "event": "x"}
+    with sample.started() as running:
+        created = by_url(running, "express-todo", "POST", "/todos", '{"title": "tea"}', 201)
+        assert json.loads(created[0]) == {"id": 1, "title": "tea"}
+        assert json.loads(by_url(running, "express-todo", "GET", "/todos")[0]) == [{"id": 1, "title": "tea"}]
+        by_url(running, "express-todo", "DELETE", "/todos/1", status=204)
+        by_url(running, "express-todo", "PUT", "/todos/1", status=403)
+
+
+# --- streams ---
+
+
+@contextlib.contextmanager
+def chatting(running: Running, message: str) -> Iterator[http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE_SECONDS)
+    with contextlib.closing(connection):
+        headers = {"Host": f"chat.localhost:{running.port}", **JSON_HEADERS}
+        connection.request("POST", "/chat", json.dumps({"message": message}), headers)
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers.get_content_type()) == (200, "text/event-stream")
+        yield answer
+
+
+@check("custom-sse-chat")
+def check_sse_chat(sample: Workshop) -> None:
+    assert "<title>Chat</title>" in invoked(sample, "--path", "/")
+    with sample.started("--json") as running:
+
+        def is_end(event: dict[str, Any]) -> bool:
+            return event["kind"] == "invocation_ended"
+
+        with chatting(running, "hi") as answer:
+            words = [line.removeprefix("data: ") for line in answer.read().decode().split("\n") if line]
+        assert [json.loads(word)["delta"] for word in words[:-1]] == ["You ", "said: ", "hi "]
+        assert words[-1] == "[DONE]"
+        # A minute of words: the first one is here, and the function has not said the last.
+        with chatting(running, "word " * 300) as answer:
+            assert answer.readline() == b'data: {"delta": "You "}\n'
+            assert len(running.until(is_end)) == 1, "only the first chat has ended"
+        # The client has gone, so that the answer is not spoken to its end.
+        assert running.until(is_end, 2)[1]["status"] == 499
+
+
+@contextlib.contextmanager
+def member(running: Running, name: str) -> Iterator[ClientConnection]:
+    """One who is in the room. The names of `*.localhost` are not asked of this machine's resolver."""
+    sock = socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE_SECONDS)
+    with connect(f"ws://room.localhost:{running.port}/?name={name}", sock=sock) as connection:
+        yield connection
+
+
+@check("custom-websocket")
+def check_websocket(sample: Workshop) -> None:
+    assert invoked(sample, "--path", "/") == "0 in the room\n"
+
+    def heard(connection: ClientConnection) -> str | bytes:
+        return connection.recv(timeout=PATIENCE_SECONDS)
+
+    with sample.started() as running, member(running, "ann") as ann:
+        assert heard(ann) == "ann joined"
+        with member(running, "bob") as bob:
+            assert (heard(ann), heard(bob)) == ("bob joined", "bob joined")
+            bob.send("hello")
+            assert (heard(ann), heard(bob)) == ("bob: hello", "bob: hello")
+            ann.send("你好")
+            assert (heard(ann), heard(bob)) == ("ann: 你好", "ann: 你好")
+        assert heard(ann) == "bob left"
+        assert by_url(running, "room", "GET", "/")[0] == "1 in the room\n"
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_sample(name: str, shelf: Shelf) -> None:
+    CHECKS[name](shelf.take(name))
+
+
+def test_what_was_not_built_is_told_and_build_makes_it_run(tmp_path: Path, shelf: Shelf) -> None:
+    sample = shelf.copy("custom-websocket", tmp_path / "room")
+    before = sample.run("invoke", "--path", "/")
+    assert before.returncode != 0
+    assert "`npm install` was not run, and what it makes is missing; `--build` runs it" in before.stderr
+    shelf.take("custom-websocket")  # skips where npm has no registry
+    built = sample.run("invoke", "--build", "--path", "/", env=build_environ())
+    assert built.stdout == "0 in the room\n", built.stderr
+
+
+def test_every_sample_is_run_here_and_listed_in_both_readmes() -> None:
+    folders = sorted(path.name for path in (ROOT / "samples").iterdir() if path.is_dir())
+    assert sorted(CHECKS) == folders
+    for name in folders:
+        assert (ROOT / "samples" / name / "s.yaml").is_file()
+        for readme in ("README.md", "README.zh-CN.md"):
+            assert f"](samples/{name})" in (ROOT / readme).read_text(encoding="utf-8"), f"{name} is not in {readme}"

@@ -170,6 +170,7 @@ class FakeWalls:
 
     rung = "fake"
     mounts = True
+    overlays = True
     private_network = False
 
     def __init__(self, program: Program = echo) -> None:

@@ -11,10 +11,11 @@ import pytest
 from emulator.instance.exchange import StreamBroken
 from emulator.model.errors import BadResponse, ClientClosedRequest, ResourceExhausted
 from emulator.model.events import HookEnded, InstanceMoved, InvocationEnded, InvocationStarted
-from emulator.model.function import Api, Hook, Isolation
+from emulator.model.function import Api, FunctionName, Hook, Isolation, Revision
 from emulator.model.invocation import Cause, FunctionError, Kind
 from emulator.model.launch import Exit
 from emulator.model.lifecycle import State
+from emulator.scheduler.scheduler import Limits
 from tests.support.core import HELLO, core
 from tests.support.fake_walls import FakeReply, FakeRequest, echo
 
@@ -45,6 +46,73 @@ def test_concurrent_requests_make_instances_up_to_the_limit():
             outcomes = await asyncio.gather(*(c.invoke(b"%d" % n) for n in range(10)))
             assert sorted(it.body for it in outcomes) == [b"%d" % n for n in range(10)]
             assert len(c.walls.made) == 3
+
+    run(main())
+
+
+def test_a_birth_counts_once_against_the_limit():
+    async def slow(request: FakeRequest) -> FakeReply:
+        await asyncio.sleep(0.05)
+        return FakeReply(request.body)
+
+    async def main():
+        async with core(slow, max_instances=2) as c:
+            first = asyncio.create_task(c.invoke(b"one"))
+            while not c.walls.made:
+                await asyncio.sleep(0)
+            assert c.scheduler.instances()[0].state is State.STARTING
+            assert (await c.invoke(b"two")).body == b"two"
+            assert (await first).body == b"one"
+
+    run(main())
+
+
+def test_a_request_waits_for_a_busy_instance_before_it_gets_its_own():
+    async def main():
+        at_work, finish = asyncio.Event(), asyncio.Event()
+
+        async def work(request: FakeRequest) -> FakeReply:
+            at_work.set()
+            await finish.wait()
+            return FakeReply(request.body)
+
+        async with core(work, patience=60.0) as c:
+            calls = [asyncio.create_task(c.invoke(b"%d" % n)) for n in range(20)]
+            await at_work.wait()
+            finish.set()
+            assert [it.body for it in await asyncio.gather(*calls)] == [b"%d" % n for n in range(20)]
+            late = len(c.walls.made)
+        async with core(work, patience=0.0) as c:
+            at_work.clear()
+            finish.clear()
+            calls = [asyncio.create_task(c.invoke(b"%d" % n)) for n in range(20)]
+            await c.until(lambda _: len(c.walls.made) == 20)
+            finish.set()
+            await asyncio.gather(*calls)
+        assert late <= Limits().births_at_once, "only those that were begun before one was busy"
+
+    run(main())
+
+
+def test_a_place_that_one_function_gives_up_is_another_s():
+    async def main():
+        finish = asyncio.Event()
+
+        async def work(request: FakeRequest) -> FakeReply:
+            if request.body == b"wait":
+                await finish.wait()
+            return FakeReply(request.body)
+
+        async with core(work, max_instances=1, queue_timeout=600.0) as c:
+            first = asyncio.create_task(c.invoke(b"wait"))
+            await c.until(lambda e: isinstance(e, InvocationStarted))
+            other = Revision(replace(HELLO, name=FunctionName("other")), 1, "f" * 8, None)
+            second = asyncio.create_task(c.invoke(b"second", revision=other))
+            await asyncio.sleep(0)
+            c.scheduler.withdraw(c.revision)
+            finish.set()
+            assert (await first).body == b"wait"
+            assert (await asyncio.wait_for(second, 20)).body == b"second"
 
     run(main())
 
@@ -190,11 +258,11 @@ def test_a_large_body_is_streamed_both_ways():
                 yield body[start : start + 50_000]
 
         async with core() as c:
-            async with c.dispatcher.invoke(replace(c.call(), body=pieces(), length=len(body))) as outcome:
+            async with c.dispatcher.invoke(c.call()._replace(body=pieces(), length=len(body))) as outcome:
                 assert not isinstance(outcome.body, bytes)
                 received = b"".join([piece async for piece in outcome.body])
             assert received == body
-            async with c.dispatcher.invoke(replace(c.call(), body=pieces(), length=None)) as outcome:
+            async with c.dispatcher.invoke(c.call()._replace(body=pieces(), length=None)) as outcome:
                 received = b"".join([piece async for piece in outcome.body])
             assert received == body
 

@@ -32,12 +32,13 @@ def hint(error, bundled, runtime):
     if not isinstance(error, ImportError) or not bundled:
         return None
     missing = getattr(error, "name", None) or str(error).replace("No module named", "").strip(" '\"")
-    package = bundled.get(missing.partition(".")[0])
+    module = missing.partition(".")[0]
+    package = bundled.get(module)
     if package is None:
         return None
     return (
         "fclocal: module '%s' ships with Function Compute's %s and is not installed here."
-        " Install it with: %s -m pip install %s\n" % (missing, runtime, interpreter(), package)
+        " Install it with: %s -m pip install %s\n" % (module, runtime, interpreter(), package)
     )
 
 

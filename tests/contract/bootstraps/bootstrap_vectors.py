@@ -28,7 +28,7 @@ import fnmatch
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,11 @@ def request(vector: Vector, step: Mapping[str, Any], names: Mapping[str, str]) -
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8") + body
 
 
+def message(bootstrap: Bootstrap, handler: str, event: str = "", number: int = 1, **step: Any) -> bytes:
+    """One request of a test that is no vector."""
+    return request(Vector("", {}), {"handler": handler, "event": event, **step}, places(bootstrap, number))
+
+
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
@@ -246,8 +251,10 @@ def check_log(expected: Mapping[str, Any], lines: Sequence[str]) -> None:
 def start(target: Target, vector: Vector, folder: Path) -> Bootstrap:
     folder_name = vector.data.get("code")
     code = HERE / "handlers" / folder_name if folder_name else None
-    env = {name: str(value) for name, value in vector.data.get("env", {}).items()}
+    bootstrap = Bootstrap(target, folder, code=code)
+    names = places(bootstrap, 0)
+    env = {name: str(filled(value, names)) for name, value in vector.data.get("env", {}).items()}
     bundled = vector.data.get("bundled")
     if bundled is not None:
         env["FCLOCAL_BUNDLED"] = json.dumps(bundled)
-    return Bootstrap(target, folder, env, code)
+    return replace(bootstrap, env=env)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -37,13 +36,6 @@ FAMILIES = (
 TARGETS = [target for family in FAMILIES for target in targets(family)]
 VECTORS = list(load_vectors())
 CASES = [(target, vector) for target in TARGETS for vector in VECTORS if vector.fits(target.runtime)]
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A unix socket's path has at most 107 bytes, and pytest's own folders are long."""
-    with tempfile.TemporaryDirectory(prefix="fcl") as folder:
-        yield Path(folder)
 
 
 @pytest.mark.parametrize(("target", "vector"), [pytest.param(*case, id=f"{case[0]}-{case[1].name}") for case in CASES])

@@ -17,7 +17,7 @@ from pathlib import Path
 from resource import RLIMIT_CORE, RLIMIT_NOFILE, getrlimit
 from typing import Any
 
-from walls_scenario import SYSTEM_PYTHON, unusable, wait_for_end
+from walls_scenario import SYSTEM_PYTHON, as_program, unusable, wait_for_end
 
 from emulator.sandbox import confine, seccomp
 from emulator.sandbox.landlock import SYSTEM_READ, SYSTEM_WRITE, Policy, abi
@@ -270,6 +270,16 @@ def it_does_not_start_without_its_parent(place: Path) -> None:
 
 
 @scenario
+def the_launcher_needs_nothing_of_its_own_once_confined(place: Path) -> None:
+    """Its Python may lie in a home, which the program can not read."""
+    libraries = map(str, Path("/usr/lib").glob("*-linux-*"))
+    policy = replace(policy_of(place), read=("/usr/bin", "/lib64", *libraries))
+    result = run(policy, ["cat", f"/usr/lib/python{sys.version_info[0]}.{sys.version_info[1]}/os.py"], place)
+    assert (result.returncode, result.stdout) == (1, ""), result.stderr
+    assert "Permission denied" in result.stderr and "cat" in result.stderr
+
+
+@scenario
 def failures_are_told_in_one_line(place: Path) -> None:
     policy = policy_of(place)
     result = run(policy, ["no-such-program"], place)
@@ -291,4 +301,4 @@ def failures_are_told_in_one_line(place: Path) -> None:
 
 if __name__ == "__main__":
     os.umask(0o022)
-    SCENARIOS[sys.argv[1]](Path(sys.argv[2]))
+    as_program(lambda: SCENARIOS[sys.argv[1]](Path(sys.argv[2])))

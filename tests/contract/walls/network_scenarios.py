@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from walls_scenario import SYSTEM_PYTHON, unusable, wait_for_end
+from walls_scenario import SYSTEM_PYTHON, as_program, unusable, wait_for_end
 
 from emulator.model.errors import SandboxError
 from emulator.sandbox.base import Listener
@@ -294,10 +294,11 @@ async def nothing_outlives_us(site: Site) -> None:
 async def attach_and_wait(pid: int, tools: str | None) -> None:
     helper = NetworkHelper()
     network = await private_network(Site(helper, tools))
-    await network.attach(pid, own_ports=[PORT])
+    attachment = await network.attach(pid, own_ports=[PORT])  # ends when nobody holds it
     assert helper.pid is not None
     print(*descendants(helper.pid), flush=True)
     await asyncio.Event().wait()
+    await attachment.aclose()
 
 
 @scenario
@@ -335,4 +336,4 @@ async def play(name: str, tools: str | None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(play(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None))
+    as_program(lambda: asyncio.run(play(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)))

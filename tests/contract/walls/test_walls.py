@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 from walls_box import PYTHON
+from walls_scenario import Unusable
 from walls_scenarios import SCENARIOS, play
+from walls_users import run_scenario
 
 from emulator.model.errors import SandboxError
 from emulator.sandbox.ladder import choose_walls
-
-ROOT = Path(__file__).parents[3]
-NOBODY_IN_PARTICULAR = "54321"  # a user number that no system gives away
 
 pytestmark = pytest.mark.isolation
 
@@ -30,6 +28,14 @@ def place() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="fclocal-test-"))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def tun() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="fclocal-tun-"))
+    os.chmod(folder, 0o755)
+    yield folder
+    folder.rmdir()
 
 
 @pytest.fixture(scope="session")
@@ -48,20 +54,28 @@ def available() -> dict[str, str]:
     return {rung: asyncio.run(why_not(rung)) for rung in ("bwrap", "landlock", "plain")}
 
 
+rungs = pytest.mark.parametrize("rung", ["bwrap", "landlock", "plain"])
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("rung", ["bwrap", "landlock", "plain"])
+@rungs
 def test_as_this_user(rung: str, name: str, place: Path, available: dict[str, str]) -> None:
+    """On the event loop that the product runs on."""
     require(rung, available)
-    asyncio.run(play(rung, name, place))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(play(rung, name, place))
+    except Unusable as absent:
+        pytest.skip(str(absent))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("rung", ["bwrap", "landlock", "plain"])
-def test_as_an_ordinary_user(rung: str, name: str, place: Path, available: dict[str, str]) -> None:
+@rungs
+def test_as_an_ordinary_user(rung: str, name: str, place: Path, tun: Path, available: dict[str, str]) -> None:
     require(rung, available)
     os.chmod(place, 0o777)
-    result = as_ordinary_user([str(Path(__file__).with_name("walls_scenarios.py")), rung, name, str(place)])
-    assert result.returncode == 0, result.stderr
+    script = Path(__file__).with_name("walls_scenarios.py")
+    run_scenario(script, [rung, name, str(place)], ordinary=True, tun=tun)
 
 
 def require(rung: str, available: dict[str, str]) -> None:
@@ -69,29 +83,3 @@ def require(rung: str, available: dict[str, str]) -> None:
         pytest.skip(f"{PYTHON} is missing")
     if available[rung]:
         pytest.skip(available[rung])
-
-
-# setpriv may start a Python that its user can not reach a second time, so the trial starts itself again.
-REACHABLE = (
-    "import subprocess, sys, emulator; assert sys.version_info >= (3, 11); "
-    "subprocess.run([sys.executable, '-c', 'import emulator.sandbox.ladder'], check=True); "
-    "open(sys.base_prefix + '/lib/python%d.%d/os.py' % sys.version_info[:2]).close()"
-)
-
-
-def as_ordinary_user(argv: list[str]) -> subprocess.CompletedProcess[str]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user; this user's run is the same")
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        pytest.skip("setpriv is missing")
-    become = [setpriv, f"--reuid={NOBODY_IN_PARTICULAR}", f"--regid={NOBODY_IN_PARTICULAR}", "--clear-groups"]
-    env = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    for python in (sys.executable, PYTHON):
-        trial = [*become, python, "-c", REACHABLE]
-        if subprocess.run(trial, env=env, capture_output=True, check=False).returncode == 0:
-            return subprocess.run(
-                [*become, python, "-X", "dev", "-W", "error", *argv],
-                env=env, capture_output=True, text=True, timeout=120, check=False,
-            )  # fmt: skip
-    pytest.skip("an ordinary user can not reach a Python of 3.11 or later and this source tree")

@@ -7,17 +7,52 @@ import contextlib
 import json
 import os
 import secrets
-import sys
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from emulator.model.launch import Access, Launch, Mount, UnixEndpoint
+from emulator.model.launch import Access, Launch, Mount, TcpEndpoint, UnixEndpoint
 from emulator.sandbox.base import Walls
 
 PYTHON = "/usr/bin/python3"
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_CTYPE": "C.UTF-8"}
 PATIENCE = 20.0
+
+Scenario = Callable[[Walls, Path], Awaitable[None]]
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(run: Scenario) -> Scenario:
+    SCENARIOS[run.__name__] = run
+    return run
+
+
+COUNTERS = """
+COUNT = '''
+import sys, time
+with open(sys.argv[1], "wb", 0) as out:
+    n = 0
+    while True:
+        n += 1
+        out.seek(0)
+        out.write(b"%d" % n)
+        time.sleep(0.005)
+'''
+def start(name, **how):
+    return subprocess.Popen([sys.executable, "-I", "-S", "-c", COUNT, where + "/" + name, token], **how)
+def count_here():
+    n = 0
+    with open(where + "/thread", "wb", 0) as out:
+        while True:
+            n += 1
+            out.seek(0)
+            out.write(b"%d" % n)
+            time.sleep(0.005)
+start("child")
+start("setsid", start_new_session=True)
+threading.Thread(target=count_here, daemon=True).start()
+"""
 
 # Runs each line of JSON text that it gets, and answers with the variable `answer`.
 SERVER = """
@@ -51,12 +86,14 @@ class Box:
             Mount((self.code,), "/code", Access.OVERLAY),
             Mount((self.shared,), "/mnt/shared", Access.WRITE),
         )
+        # As `compose` does it for walls that can not mount: the host's own paths.
+        in_place = tuple(Mount((folder,), str(folder), Access.WRITE) for folder in (self.code, self.shared))
         values: dict[str, Any] = {
             "argv": (PYTHON, "-I", "-S", "-c", SERVER, self.token),
             "env": ENV,
             "cwd": "/code" if self.walls.mounts else str(self.code),
             "endpoint": UnixEndpoint("/run/fclocal/w.sock"),
-            "mounts": mounts if self.walls.mounts else (),
+            "mounts": mounts if self.walls.mounts else in_place,
             "hostname": "c-test",
             "memory_mb": 256,
         }
@@ -70,13 +107,29 @@ class Box:
 
     async def ask(self, code: str) -> Any:
         if self._stream is None:
-            self._stream = await asyncio.open_unix_connection(sock=await self.sandbox.dial())
+            self._stream = await self._connect()
         reader, writer = self._stream
         writer.write(json.dumps(code).encode() + b"\n")
         answer = await asyncio.wait_for(reader.readline(), PATIENCE)
         if not answer:
             raise ConnectionResetError(b"\n".join(self.lines[-20:]).decode(errors="replace"))
         return json.loads(answer)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        dialled = await self.dial()
+        is_unix = dialled.family == socket.AF_UNIX
+        return await (asyncio.open_unix_connection(sock=dialled) if is_unix else asyncio.open_connection(sock=dialled))
+
+    async def dial(self) -> socket.socket:
+        """A program that listens by itself, on TCP, is not ready at once."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    return await self.sandbox.dial()
+                except ConnectionRefusedError:
+                    if self.sandbox.exited.done() or not isinstance(self.sandbox.launch.endpoint, TcpEndpoint):
+                        raise
+                    await asyncio.sleep(0.01)
 
     async def hang_up(self) -> None:
         if self._stream is not None:
@@ -122,5 +175,10 @@ def pids_with(word: str) -> list[int]:
     return found
 
 
-def supported_python() -> bool:
-    return sys.version_info >= (3, 11)
+def leftovers(place: Path) -> list[str]:
+    run = place / "state" / "run"
+    sockets = [Path(path.read_text()) for path in run.glob("*/sockets")]
+    groups = [Path(line) for path in run.glob("*/cgroups") for line in path.read_text().splitlines()]
+    return sorted(
+        str(found) for root in [run, *sockets, *groups] for found in root.glob("*/*" if root == run else "*/")
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -12,10 +13,20 @@ UNUSABLE = 77  # exit status of a scenario whose facility is absent; the reason 
 PATIENCE_MS = 20_000
 
 
+class Unusable(Exception):
+    """What a scenario needs is not here."""
+
+
 def unusable(reason: str) -> NoReturn:
-    """What this scenario needs is not here."""
-    print(reason, file=sys.stderr)
-    sys.exit(UNUSABLE)
+    raise Unusable(reason)
+
+
+def as_program(run: Callable[[], object]) -> None:
+    try:
+        run()
+    except Unusable as absent:
+        print(absent, file=sys.stderr)
+        sys.exit(UNUSABLE)
 
 
 def wait_for_end(pidfd: int) -> None:

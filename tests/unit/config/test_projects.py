@@ -315,6 +315,26 @@ def test_funcraft() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "routes", ["RouteConfig: {Routes: {'/a': ROUTE}}", "RouteConfig: {routes: {'/a': ROUTE}}", "Routes: {'/a': ROUTE}"]
+)
+@pytest.mark.parametrize(("named", "wanted"), [("", "shop.example.com"), ("DomainName: Auto", "demo-service-hello.")])
+def test_a_domain_of_funcraft_in_all_its_spellings(tmp_path: Path, routes: str, named: str, wanted: str) -> None:
+    text = (PROJECTS / "funcraft" / "template.yml").read_text()
+    domain = f"""
+  shop.example.com:
+    Type: 'Aliyun::Serverless::CustomDomain'
+    Properties:
+      Protocol: HTTP
+      {named}
+      {routes.replace("ROUTE", "{ServiceName: demo-service, FunctionName: hello}")}
+"""
+    (tmp_path / "template.yml").write_text(text + domain)
+    found = load_project(tmp_path, {}).domains[-1]
+    assert found.name.startswith(wanted)
+    assert [(route.path, str(route.function)) for route in found.routes] == [("/a", "demo-service$hello")]
+
+
 def test_code_beside_the_project_must_exist() -> None:
     project = load_project(PROJECTS / "parent-code" / "app", {})
     fn, gone = project.functions

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.config.settings import OPTIONS, Settings, apply_to_project, load_settings
+from emulator.config.settings import OPTIONS, Settings, apply_to_project, check_functions, load_settings
 from emulator.config.settings_docs import options_markdown
 from emulator.model.errors import ConfigError
 from emulator.model.function import Function, FunctionName, Project
@@ -91,7 +91,7 @@ def test_a_section_of_an_unknown_function(tmp_path: Path) -> None:
     write(tmp_path, "functions: {helo: {environment: {B: mine}}}\n")
     project = Project(tmp_path, None, (Function(FunctionName("hello"), "python3.10"),))
     with pytest.raises(ConfigError, match="did you mean hello"):
-        apply_to_project(load_settings(tmp_path, {}, {}), project)
+        check_functions(load_settings(tmp_path, {}, {}), project)
 
 
 def test_environment_variable_takes_json(tmp_path: Path) -> None:

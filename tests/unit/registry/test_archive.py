@@ -113,6 +113,14 @@ def test_a_single_file_is_code_too(tmp_path: Path) -> None:
     assert mode(tmp_path / "out" / "bootstrap") == 0o755
 
 
+@pytest.mark.parametrize("name", ["code.zip", "layer.tar.gz", "app.jar"])
+def test_a_name_that_promises_an_archive_is_held_to_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("an error page, say")
+    with pytest.raises(ConfigError, match="is neither a zip nor a tar archive"):
+        stage(tmp_path / name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_an_archive(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("x" * 1000)
     assert is_archive(make_zip(tmp_path / "a"))

@@ -11,10 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.model.function import Function, FunctionName
-from emulator.registry.fingerprint import MAX_SUMMED_BYTES, crc64, fingerprint, package_files
+from emulator.model.function import (
+    BuildStep,
+    CustomRuntime,
+    Function,
+    FunctionName,
+    Hook,
+    Layer,
+    MountKind,
+    Place,
+    RemoteMount,
+    Trigger,
+    TriggerType,
+)
+from emulator.registry.fingerprint import MAX_SUMMED_BYTES, Fingerprint, crc64, package_files
+from emulator.registry.fingerprint import fingerprint as fingerprint_of
 
 FUNCTION = Function(FunctionName("fn"), "python3.10")
+
+
+def fingerprint(code: Path | None, function: Function = FUNCTION) -> Fingerprint:
+    return fingerprint_of(replace(function, code=code))
 
 
 @pytest.fixture
@@ -41,12 +58,13 @@ def test_the_same_code_elsewhere_is_the_same(code: Path, tmp_path: Path) -> None
     copy = tmp_path / "copy"
     shutil.copytree(code, copy)
     os.utime(copy / "index.py", (1, 1))
-    assert fingerprint(copy, FUNCTION) == fingerprint(code, FUNCTION)
+    there, here = fingerprint(copy), fingerprint(code)
+    assert (there.code, there.checksum) == (here.code, here.checksum)
 
 
 @pytest.mark.parametrize("change", ["content", "name", "mode", "new", "link", "declaration"])
 def test_every_change_shows(code: Path, change: str) -> None:
-    before = fingerprint(code, FUNCTION)
+    before = fingerprint(code)
     function = FUNCTION
     if change == "content":
         (code / "index.py").write_text("x = 2\n")
@@ -60,26 +78,78 @@ def test_every_change_shows(code: Path, change: str) -> None:
         (code / "l").symlink_to("pkg")
     else:
         function = replace(FUNCTION, timeout=9)
-    digest, checksum = fingerprint(code, function)
-    assert digest != before[0]
-    assert (checksum == before[1]) == (change == "declaration")
+    after = fingerprint(code, function)
+    assert after.revision != before.revision
+    assert (after.code == before.code) == (change == "declaration")
+    assert (after.checksum == before.checksum) == (change == "declaration")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"environment": {"STAGE": "two"}},
+        {"memory_mb": 1024},
+        {"layers": (Layer("acs:fc:cn-hangzhou:1:layers/a/versions/2"),)},
+        {"mounts": (RemoteMount(MountKind.NAS, "host:/", "/mnt/nas"),)},
+        {"pre_stop": Hook("index.stop")},
+        {"custom_runtime": CustomRuntime(("python3", "app.py"))},
+        {"triggers": (Trigger("http", TriggerType.HTTP, {"authType": "anonymous"}),)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_all_that_an_instance_is_made_of_counts(code: Path, change: dict[str, object]) -> None:
+    before, after = fingerprint(code), fingerprint(code, replace(FUNCTION, **change))
+    assert after.revision != before.revision
+    assert after.code == before.code
+
+
+def test_where_and_how_it_was_written_does_not_count(code: Path) -> None:
+    trigger = Trigger("http", TriggerType.HTTP)
+    written = replace(FUNCTION, triggers=(trigger,), place=Place("s.yaml", 3))
+    moved = replace(
+        written,
+        triggers=(replace(trigger, place=Place("s.yaml", 9)),),
+        build=(BuildStep("make", code),),
+        place=Place("s.yaml", 8),
+    )
+    assert fingerprint(code, moved) == fingerprint(code, written)
+
+
+def test_a_layer_counts_with_its_files(code: Path, tmp_path: Path) -> None:
+    (tmp_path / "layer" / "python").mkdir(parents=True)
+    file = tmp_path / "layer" / "python" / "tool.py"
+    file.write_text("one")
+    function = replace(FUNCTION, layers=(Layer("tool", tmp_path / "layer"),))
+    before = fingerprint(code, function)
+    assert fingerprint(code, function) == before
+    file.write_text("three")
+    after = fingerprint(code, function)
+    assert (after.revision != before.revision, after.code == before.code) == (True, True)
+    packed = tmp_path / "layer.zip"
+    packed.write_bytes(b"one")
+    function = replace(FUNCTION, layers=(Layer("tool", packed),))
+    before = fingerprint(code, function)
+    os.utime(packed, (1, 1))
+    assert fingerprint(code, function) == before
+    packed.write_bytes(b"two")
+    assert fingerprint(code, function).revision != before.revision
 
 
 def test_what_is_not_packed_does_not_count(code: Path) -> None:
     (code / ".fcignore").write_text("# comment\n*.log\n/build/\n!keep.log\nnode_modules\n")
-    before = fingerprint(code, FUNCTION)
+    before = fingerprint(code)
     for name in ("a.log", "pkg/b.log", "build/x", "node_modules/m/index.js", ".git/HEAD", ".fclocal/endpoint.json",
                  "__pycache__/index.cpython-311.pyc", ".s/x"):  # fmt: skip
         (code / name).parent.mkdir(parents=True, exist_ok=True)
         (code / name).write_text("x")
-    assert fingerprint(code, FUNCTION) == before
+    assert fingerprint(code) == before
     (code / "keep.log").write_text("x")
     (code / "pkg" / "build").mkdir()
     (code / "pkg" / "build" / "y").write_text("x")
     assert {p.relative_to(code).as_posix() for p in package_files(code)} == {
         ".fcignore", "index.py", "pkg/a.py", "keep.log", "pkg/build/y",
     }  # fmt: skip
-    assert fingerprint(code, FUNCTION) != before
+    assert fingerprint(code) != before
 
 
 def test_links_are_not_followed(code: Path) -> None:
@@ -90,18 +160,18 @@ def test_links_are_not_followed(code: Path) -> None:
 
 def test_a_small_archive_has_fcs_own_checksum(tmp_path: Path) -> None:
     (tmp_path / "code.zip").write_bytes(b"PK-not-really" * 10)
-    assert fingerprint(tmp_path / "code.zip", FUNCTION)[1] == str(crc64(b"PK-not-really" * 10))
+    assert fingerprint(tmp_path / "code.zip").checksum == str(crc64(b"PK-not-really" * 10))
 
 
 def test_a_large_archive_is_summed_by_its_digest(tmp_path: Path) -> None:
     path = tmp_path / "code.zip"
     path.write_bytes(b"\0" * (MAX_SUMMED_BYTES + 1))
-    before = fingerprint(path, FUNCTION)
+    before = fingerprint(path)
     path.write_bytes(b"\0" * MAX_SUMMED_BYTES + b"\1")
-    assert fingerprint(path, FUNCTION)[1] != before[1]
+    assert fingerprint(path).checksum != before.checksum
 
 
 def test_no_code_and_missing_code(tmp_path: Path) -> None:
-    assert fingerprint(None, FUNCTION)[1] == "0"
-    assert fingerprint(tmp_path / "absent", FUNCTION)[1] == "0"
-    assert fingerprint(None, FUNCTION)[0] != fingerprint(None, replace(FUNCTION, handler="x.y"))[0]
+    assert fingerprint(None).checksum == "0"
+    assert fingerprint(tmp_path / "absent").checksum == "0"
+    assert fingerprint(None).revision != fingerprint(None, replace(FUNCTION, handler="x.y")).revision

@@ -19,9 +19,7 @@ ACCOUNT = Account("1000", "cn-hangzhou", "ak-id", "ak-secret", "sts-token")
 
 # Written out here, so that these tests need no other runtime than their own.
 PYTHON_TOML = """
-description = "A test double of the Python runtime"
 kind = "bootstrap"
-http = "event"
 search_paths = true
 
 [names]

@@ -43,6 +43,7 @@ BUILT_IN = {
     "FCLOCAL_RUNTIME": "python3.10",
     "FCLOCAL_CONCURRENCY": "1",
     "FCLOCAL_BUNDLED": '{"requests":"requests==2.28.1","oss2":"oss2"}',
+    "FCLOCAL_LAYERS": "/opt",
 }
 CUSTOM = {
     **COMMON,
@@ -55,7 +56,7 @@ CUSTOM = {
 
 
 def around(**fields: object) -> Surroundings:
-    given = {"account": ACCOUNT, "instance_id": "c-1", "extra": {}, "port": 9000, **fields}
+    given = {"account": ACCOUNT, "instance_id": "c-1", "port": 9000, **fields}
     return Surroundings(**given)  # type: ignore[arg-type]
 
 
@@ -94,10 +95,9 @@ def test_credentials_can_be_kept_out(revision: Make, spec: Find, api: Api) -> No
 
 
 def test_the_users_values_win(revision: Make, spec: Find) -> None:
-    made = revision(environment={"PATH": "/mine", "TZ": "Asia/Shanghai", "PYTHONPATH": "/p", "A": "1", "B": "1"})
-    env = environment(made, spec("python3.10"), around(extra={"B": "2", "C": "3"}))
-    wanted = {"PATH": "/mine", "TZ": "Asia/Shanghai", "PYTHONPATH": "/p", "A": "1", "B": "2", "C": "3"}
-    assert env == {**BUILT_IN, **wanted}
+    made = revision(environment={"PATH": "/mine", "TZ": "Asia/Shanghai", "PYTHONPATH": "/p", "A": "1"})
+    env = environment(made, spec("python3.10"), around())
+    assert env == {**BUILT_IN, **made.function.environment}
 
 
 def test_reserved_names_stay_fcs_own(revision: Make, spec: Find) -> None:

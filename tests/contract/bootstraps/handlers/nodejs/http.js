@@ -48,3 +48,4 @@ exports.split = (req, resp) => { resp.setHeader('x-evil', 'a\r\nx-more: b'); res
 exports.status = (req, resp) => { resp.setStatusCode('many'); resp.send('sent'); };
 exports.thrown = () => { throw new TypeError('no page'); };
 exports.rejected = () => Promise.reject(new TypeError('no page'));
+exports.mirror = (req, resp) => { resp.setHeader('X-Mine', req.headers['x-mine']); resp.send(req.body); };

@@ -34,3 +34,8 @@ def flat(event, context):
 
 def retries(event, context):
     return str(context.retry_count)
+
+
+def logger_of(event, context):
+    context.logger.info("by the context's logger")
+    return "ok"

@@ -53,3 +53,9 @@ def not_callable_result(event, context):
 
 
 not_a_function = 3
+
+
+def imports_bundled(event, context):
+    import fc_ships_this.client
+
+    return fc_ships_this.client

@@ -89,3 +89,22 @@ def starts_again(environ, start_response):
 def splits_header(environ, start_response):
     start_response("200 OK", [("X-Evil", "a\r\nX-Injected: 1")])
     return [b""]
+
+
+def returns_none(environ, start_response):
+    start_response("200 OK", [])
+
+
+def odd_status(environ, start_response):
+    start_response("fine", [])
+    return [b""]
+
+
+def numbers(environ, start_response):
+    start_response("200 OK", [])
+    return [1, 2]
+
+
+def mirror(environ, start_response):
+    start_response("200 OK", [("X-Mine", environ.get("HTTP_X_MINE", ""))])
+    return [environ["wsgi.input"].read()]

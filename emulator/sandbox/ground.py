@@ -1,0 +1,29 @@
+"""What all instances of one run of the emulator stand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.sandbox.cgroups import CgroupTree
+from emulator.sandbox.folders import RunFolders
+from emulator.sandbox.networks import Networks
+from emulator.sandbox.reaper import Reaper
+from emulator.sandbox.rung import Rung
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """`limits` is false where the user wants none."""
+
+    rung: Rung
+    folders: RunFolders
+    cgroups: CgroupTree
+    reaper: Reaper
+    networks: Networks
+    limits: bool
+
+    async def aclose(self) -> None:
+        self.cgroups.close()
+        await self.networks.aclose()
+        await self.reaper.aclose()
+        await self.folders.aclose()
