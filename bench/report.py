@@ -64,14 +64,17 @@ class Report:
         absent = [entrant for entrant in self.entrants if entrant.absent]
         yield from (f"absent: {entrant.server.title}: {entrant.absent}" for entrant in absent)
         yield from (f"no figures: {name}: {fault}" for name, fault in self.faults.items())
-        yield from _text(Table("Goals", ["goal", "must be", "is", "", ""], [_goal_row(goal) for goal in self.goals]))
+        if self.goals:
+            yield from _text(
+                Table("Goals", ["goal", "must be", "is", "", ""], [_goal_row(goal) for goal in self.goals])
+            )
 
 
 def _text(table: Table) -> Iterator[str]:
     """Columns as wide as their widest cell; a row with one cell behind its name is a remark."""
     cells = [row for row in (table.columns, *table.rows) if len(row) == len(table.columns)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(table.columns))]
-    widths[0] = max(widths[0], *(len(row[0]) for row in table.rows))
+    widths[0] = max(len(row[0]) for row in (table.columns, *table.rows))
     yield table.title
     for row in (table.columns, *table.rows):
         if len(row) == len(table.columns):
