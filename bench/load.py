@@ -20,6 +20,7 @@ from typing import Any, cast
 import httptools
 import uvloop
 
+NO_ANSWER = "no answer"
 RECONNECT_SECONDS = 0.01
 # A server that takes no connection for so long is gone.
 GONE_SECONDS = 1.0
@@ -69,6 +70,11 @@ class Result:
     @property
     def failed(self) -> int:
         return sum(self.errors.values())
+
+    @property
+    def unanswered(self) -> int:
+        """Clients that still waited when patience ended: the others had the server for themselves."""
+        return self.errors.get(NO_ANSWER, 0)
 
 
 class _Connection(asyncio.Protocol):
@@ -175,7 +181,7 @@ class _Run:
             async with asyncio.timeout(self.load.seconds + self.load.patience_seconds):
                 await self._all_done
         except TimeoutError:
-            self._errors["no answer"] += len(self._active)
+            self._errors[NO_ANSWER] += len(self._active)
         total = perf_counter() - began
         self.is_running = False
         for task in self._connecting:
