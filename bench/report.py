@@ -57,7 +57,8 @@ class Report:
         draft.replace(path)
 
     def lines(self) -> Iterator[str]:
-        """The tables, absent peers and goals as text."""
+        """The machine, the tables, absent peers and goals as text."""
+        yield from (*_machine_lines(self.machine), "")
         for findings in self.found.values():
             for table in findings.tables:
                 yield from (*_text(table), "")
@@ -68,6 +69,16 @@ class Report:
             yield from _text(
                 Table("Goals", ["goal", "must be", "is", "", ""], [_goal_row(goal) for goal in self.goals])
             )
+
+
+def _machine_lines(machine: Figures) -> Iterator[str]:
+    """Where the figures were taken, and whether somebody else was at work there."""
+    walls = machine["walls"]
+    rung = walls.get("walls", "unknown") if isinstance(walls, Mapping) else "unknown"
+    system = f"{machine['cpus']} CPUs, {machine['processor']}, {machine['system']}, Python {machine['python']}"
+    yield f"{system}; walls: {rung}; load before: {machine['load_before']}"
+    if machine["is_busy"]:
+        yield "This machine was busy when the run began: take ratios with care, and goals for no verdict."
 
 
 def _text(table: Table) -> Iterator[str]:
