@@ -20,7 +20,6 @@ from emulator.model.errors import (
     InternalServerError,
     PortTaken,
     ResourceExhausted,
-    StartFailed,
     UserError,
 )
 from emulator.model.function import Revision
@@ -59,11 +58,8 @@ class Maker(Protocol):
     ) -> Instance: ...
 
     def turn(self, instance: Instance) -> AbstractAsyncContextManager[None]:
-        """Around the start of an instance, which may have to wait for others. Raises `StartFailed`."""
-        ...
-
-    def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
-        """`error`, or a better explanation of why the instance did not start."""
+        """Around the start of an instance, which may have to wait for others. Raises `PortTaken` where that is why
+        it did not start."""
         ...
 
     def release(self, instance: Instance) -> None:
@@ -370,8 +366,6 @@ class Scheduler:
             if not instance.ended:
                 failed = isinstance(error, InitializerFailed)
                 instance.retired(StopReason.INIT_FAILED if failed else StopReason.START_FAILED)
-            if isinstance(error, StartFailed):
-                raise self._maker.port_conflict(instance, error) from error
             raise
         health_check = pool.revision.function.custom_runtime.health_check
         if health_check is not None:
