@@ -118,7 +118,7 @@ class InstanceMaker:
         try:
             yield
         except StartFailed as failed:
-            if not moved:
+            if not moved or not self._ports.is_taken(port):
                 raise
             self._stubborn.add(instance.revision)
             raise self._ports.conflict(port) from failed
