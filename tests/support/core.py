@@ -67,7 +67,7 @@ class Core:
     seen: list[Event]
 
     def call(self, body: bytes = b"", **fields: object) -> Invocation:
-        return replace(Invocation(self.revision, ids.RequestIds().new(), body=body, length=len(body)), **fields)
+        return Invocation(self.revision, ids.RequestIds().new(), body=body, length=len(body))._replace(**fields)
 
     async def invoke(self, body: bytes = b"", **fields: object) -> Outcome:
         async with self.dispatcher.invoke(self.call(body, **fields)) as outcome:
