@@ -10,7 +10,8 @@ import asyncio
 import logging
 from typing import Any
 
-from uvicorn._types import ASGI3Application, ASGISendEvent
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from emulator.instance.exchange import StreamBroken
@@ -65,6 +66,34 @@ class Cycle(RequestResponseCycle):
             self.on_response = _nothing
             # Not by a callback of the task, which would be one more turn of the loop for each request.
             self._tasks.discard(self._task)
+
+    def hear(self, piece: bytes) -> None:
+        """A piece of the body has come. Most bodies are one piece, which then is never copied."""
+        if not self.response_complete:
+            body = self.body + piece if self.body else piece
+            self.body = body  # type: ignore[assignment]
+            if len(body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            self.message_event.set()
+
+    def hear_end(self) -> None:
+        if not self.response_complete:
+            self.more_body = False
+            self.message_event.set()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not self.disconnected and not self.response_complete:
+            self.flow.resume_reading()
+            if not self.message_event.is_set():
+                await self.message_event.wait()
+            self.message_event.clear()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        body, self.body = bytes(self.body), b""  # type: ignore[assignment]
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     async def send(self, message: ASGISendEvent) -> None:
         if self.flow.write_paused and not self.disconnected:

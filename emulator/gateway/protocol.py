@@ -76,6 +76,8 @@ class Refused(Exception):
 class GatewayProtocol(HttpToolsProtocol):
     """One client's connection. `check` is called by the server's sweep, everything else by the transport."""
 
+    cycle: Cycle
+
     def __init__(
         self,
         config: Config,
@@ -214,12 +216,12 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._fed = 0
-        super().on_body(body)
+        self.cycle.hear(body)
 
     def on_message_complete(self) -> None:
         if self._declined:
             return
-        super().on_message_complete()
+        self.cycle.hear_end()
         self.phase = Phase.IDLE
         self._fed = 0
 
