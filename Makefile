@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install check test e2e
+.PHONY: install check test e2e bench
 
 install: $(BIN)/fclocal
 
@@ -23,3 +23,6 @@ test: install
 
 e2e: install
 	$(BIN)/python -m pytest tests/e2e
+
+bench: install
+	$(BIN)/python -m bench $(BENCH)

@@ -95,7 +95,9 @@ class Emulator:
             holder_of,
         )
         await self._server.start()
-        self._stack.push_async_callback(self._server.stop, 30.0)
+        # What runs may finish; its own timeout ends it, if nobody asks for haste before.
+        longest = max((function.timeout for function in self.project.functions), default=0.0)
+        self._stack.push_async_callback(self._server.stop, longest)
 
     def _make_scheduler(self, account: Account) -> Scheduler:
         settings = self.settings

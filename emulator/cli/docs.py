@@ -10,6 +10,7 @@ from typing import get_type_hints
 
 import click
 
+from emulator.cli.docs_states import states_markdown
 from emulator.cli.foreign import FOREIGN
 from emulator.cli.main import CRASHED, INTERRUPTED, cli
 from emulator.config.settings_docs import options_markdown
@@ -49,7 +50,7 @@ Made from `emulator/model/events.py`; `python -m emulator.cli.docs` writes it ag
 
 `fclocal start --json` prints one JSON object a line. The first has the kind `ready`: `url`, `port`, `functions`, and
 the same moment as `at` and as `time` (Unix seconds), so that the others can be dated. `at` is a monotonic clock in
-seconds.
+seconds. `instance_id` and `request_id` are FC's; `function` is `service$function` for FC 2.
 """
 
 
@@ -140,7 +141,12 @@ def _fields(kind: type) -> Mapping[str, str]:
     return {name: JSON_TYPES.get(type_, type_.__name__) for name, type_ in get_type_hints(kind).items()}
 
 
-PAGES = {"commands.md": commands_markdown, "events.md": events_markdown, "options.md": options_markdown}
+PAGES = {
+    "commands.md": commands_markdown,
+    "events.md": events_markdown,
+    "options.md": options_markdown,
+    "states.md": states_markdown,
+}
 
 
 def write(folder: Path) -> None:

@@ -23,7 +23,7 @@ from emulator.model.events import (
     Span,
     TaskMoved,
 )
-from emulator.model.invocation import FunctionError, Report
+from emulator.model.invocation import FunctionError, summary
 
 # A program that prints FC's markers itself (runtime-contract.md §6.1): ours stand already, so its own are left out.
 MARKER = re.compile(r"FC (?:Invoke|Initialize|PreStop|PreFreeze) (?:Start|End) RequestId: (\S+?)(?:,.*)?\r?\Z")
@@ -149,9 +149,9 @@ def _suffix(event: InvocationEnded) -> str:
 
 def summary_line(event: InvocationEnded) -> str:
     """FC's summary line with three figures of ours behind it."""
-    report = Report(event.duration_ms, event.memory_mb, event.cold, event.init_ms, event.queue_ms)
+    figures = summary(event.duration_ms, event.memory_mb, event.memory_size_mb)
     cold = f"Cold: yes, Init: {event.init_ms:.2f} ms" if event.cold else "Cold: no"
-    return f"{report.summary(event.memory_size_mb)}, {cold}, Instance: {event.instance_id}"
+    return f"{figures}, {cold}, Instance: {event.instance_id}"
 
 
 def _prefixes(functions: Sequence[str], paint: Paint) -> dict[str, str]:

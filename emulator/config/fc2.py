@@ -15,7 +15,6 @@ SAME_IN_FUNCTION = (
 )  # fmt: skip
 SAME_IN_SERVICE = ("internetAccess", "logConfig", "vpcConfig", "ossMountConfig", "tracingConfig", "vpcBinding")
 NAS_USER_ID = 10003  # FC 2's default where a NAS is mounted
-DEFAULT_PORT = 9000
 
 
 def group(props: Map, key: str) -> Map:

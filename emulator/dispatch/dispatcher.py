@@ -54,7 +54,7 @@ class Call:
             exchange.cancel()
         outcome = await exchange.run()
         if session_headers:
-            outcome.session_headers.extend(session_headers)
+            outcome.session_headers = session_headers
         if sessions is not None:
             _learn(sessions, instance, outcome)
         return outcome

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ class TaskQueue:
 
     def submit(self, call: Invocation, task_id: str = "", delay: float = 0.0) -> Task:
         """Accept; the answer to the caller is 202. Raises `AsyncTaskAlreadyExists` (409) for a known id."""
-        task = Task(task_id or call.request_id, dataclasses.replace(call, is_async=True), self._clock.monotonic())
+        task = Task(task_id or call.request_id, call._replace(is_async=True), self._clock.monotonic())
         if task.id in self._tasks:
             raise AsyncTaskAlreadyExists(task.id)
         self._forget_old()
@@ -131,7 +130,7 @@ class TaskQueue:
 
     async def _attempt(self, task: Task, revision: Revision) -> FCError | None:
         """One run; a system error is returned, a function error stands in the task."""
-        call = dataclasses.replace(task.call, revision=revision, retry_count=task.attempts)
+        call = task.call._replace(revision=revision, retry_count=task.attempts)
         try:
             async with self._invoker.invoke(call) as outcome:
                 task.answer = await gathered(outcome)
@@ -158,7 +157,7 @@ class TaskQueue:
             return
         with contextlib.suppress(FCError):
             call = Invocation(revision, task.call.request_id, body=self._payload(task), trigger="destination")
-            async with self._invoker.invoke(dataclasses.replace(call, is_async=True)) as outcome:
+            async with self._invoker.invoke(call._replace(is_async=True)) as outcome:
                 await gathered(outcome)
 
     def _payload(self, task: Task) -> bytes:

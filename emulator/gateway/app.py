@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from starlette.types import Receive, Scope, Send
@@ -53,10 +54,9 @@ class Gateway:
             await reply.send_error(send, refused, self._engine.request_ids.new())
             return
         path: str = scope["path"]
-        if path.startswith(FC3_FUNCTIONS) and path.endswith(INVOCATIONS) and scope["method"] == "POST":
-            name = path[len(FC3_FUNCTIONS) : -len(INVOCATIONS)]
-            qualifier = _qualifier(scope)
-            await self._invoke(scope, receive, send, FunctionName.parse(name), qualifier, Api.FC3)
+        name = _invoked(path) if scope["method"] == "POST" else None
+        if name is not None:
+            await self._invoke(scope, receive, send, name, _qualifier(scope), Api.FC3)
             return
         try:
             await self._other(scope, receive, send, path)
@@ -101,6 +101,14 @@ class Gateway:
     def _host(self, scope: Scope) -> str:
         value = next((value for name, value in scope["headers"] if name == b"host"), b"")
         return host_name(value) or ""
+
+
+@lru_cache(maxsize=1024)
+def _invoked(path: str) -> FunctionName | None:
+    """Which function a path of FC 3's InvokeFunction names."""
+    if path.startswith(FC3_FUNCTIONS) and path.endswith(INVOCATIONS):
+        return FunctionName.parse(path[len(FC3_FUNCTIONS) : -len(INVOCATIONS)])
+    return None
 
 
 def _qualifier(scope: Scope) -> str:

@@ -24,7 +24,7 @@ class InvokeFace:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._constants: dict[tuple[Revision, str, Api], tuple[Header, ...]] = {}
+        self._constants: dict[tuple[Revision, str, bool], tuple[Header, ...]] = {}
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, name: FunctionName, qualifier: str, api: Api
@@ -57,7 +57,7 @@ class InvokeFace:
             await reply.send_error(send, error, request_id)
 
     def _constant_headers(self, revision: Revision, qualifier: str, api: Api) -> tuple[Header, ...]:
-        key = (revision, qualifier, api)
+        key = (revision, qualifier, api is Api.FC3)
         found = self._constants.get(key)
         if found is None:
             if len(self._constants) > 1000:

@@ -7,11 +7,11 @@ Deadlines cost no timer per request: each event leaves a time stamp, and one swe
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -19,6 +19,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from emulator.gateway.cycle import Cycle, GatewayLog, refusal
 from emulator.gateway.http10 import UnchunkedSend
 from emulator.gateway.tunnel import UPGRADE, ClientTunnel
 
@@ -64,16 +65,6 @@ class Phase(Enum):
     REFUSED = "refused"
 
 
-class GatewayLog(logging.LoggerAdapter[logging.Logger]):
-    """The logger given to uvicorn's classes: ours, without its traces and without the end of cancelled requests."""
-
-    level = logging.WARNING
-
-    def error(self, msg: object, *args: object, **kwargs: Any) -> None:
-        if not isinstance(kwargs.get("exc_info"), asyncio.CancelledError):
-            super().error(str(msg).rstrip(), *args, **kwargs)
-
-
 class Refused(Exception):
     """Raised inside a parser's callback; `data_received` meets it as the context of the parser's own error."""
 
@@ -94,7 +85,7 @@ class GatewayProtocol(HttpToolsProtocol):
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(config, state, {}, loop)
-        self.logger = GatewayLog(logging.getLogger("emulator.gateway"), {})  # type: ignore[assignment]
+        self.logger = GatewayLog()  # type: ignore[assignment]
         self.access_log = False
         self.phase = Phase.IDLE
         self._deadlines = deadlines
@@ -180,15 +171,46 @@ class GatewayProtocol(HttpToolsProtocol):
             self._offer_upgrade()
             if self._declined:
                 return
-        paused = self.flow.read_paused
-        super().on_headers_complete()
-        if not paused and self.pipeline and len(self.pipeline) < MAX_PIPELINE:
-            # uvicorn stops reading at the first pipelined request, and does not see a client that goes then.
-            self.flow.resume_reading()
+        version = self._complete_scope()
+        before, self.cycle = self.cycle, self._new_cycle(version)
+        if before is None or before.response_complete:
+            self._start_cycle(self.cycle, self.app)
+        else:
+            self.pipeline.appendleft((self.cycle, self.app))
+            if len(self.pipeline) >= MAX_PIPELINE:
+                # Not sooner: a client that is not read is not seen to go.
+                self.flow.pause_reading()
         self.phase = Phase.BODY
         self._fed = 0
-        if self.scope["http_version"] == "1.0":
-            self.cycle.send = UnchunkedSend(self.cycle)  # type: ignore[method-assign]
+
+    def _complete_scope(self) -> str:
+        """Put the request line into the scope, which `on_message_begin` has made; returns the version of HTTP."""
+        scope, version = self.scope, self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["raw_path"] = raw_path = url.path
+        scope["path"] = unquote(raw_path.decode("ascii")) if b"%" in raw_path else raw_path.decode("ascii")
+        scope["query_string"] = url.query or b""
+        return version
+
+    def _new_cycle(self, version: str) -> Cycle:
+        cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if version == "1.0":
+            cycle.send = UnchunkedSend(cycle)  # type: ignore[method-assign]
+        return cycle
 
     def on_body(self, body: bytes) -> None:
         self._fed = 0
@@ -201,9 +223,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self.phase = Phase.IDLE
         self._fed = 0
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start_cycle(self, cycle: Cycle, app: ASGI3Application) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        cycle.start(app, self.tasks, self.loop)
 
     def on_response_complete(self) -> None:
         """Go on with the next pipelined request. uvicorn arms its keep-alive timer here; the sweep does that for us."""
@@ -214,7 +236,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+            self._start_cycle(cast(Cycle, cycle), app)
         elif self.phase is Phase.BODY and self.expect_100_continue:
             # Answered without asking for the body: nobody can tell whether what follows is the body or a new request.
             self.phase = Phase.REFUSED
@@ -288,7 +310,7 @@ class GatewayProtocol(HttpToolsProtocol):
             # The broken request waits behind another: its turn comes, and is the refusal.
             broken, _ = self.pipeline.popleft()
             broken.keep_alive = False
-            self.pipeline.appendleft((broken, _refusal(status)))
+            self.pipeline.appendleft((broken, refusal(status)))
         elif phase is Phase.BODY and cycle is not None and not cycle.response_complete:
             started = cycle.response_started
             self._disconnect(cycle)
@@ -374,14 +396,3 @@ CHECKS: dict[Phase, Callable[[GatewayProtocol, float], None]] = {
     Phase.TUNNEL: GatewayProtocol._check_tunnel,
     Phase.REFUSED: GatewayProtocol._check_refused,
 }
-
-
-def _refusal(status: int) -> ASGI3Application:
-    """An application that answers `status`, for a broken request that was queued behind others."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        headers = [(b"content-length", b"0"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
-
-    return app

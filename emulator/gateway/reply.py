@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from starlette.types import Send
 
+from emulator.gateway.cycle import WHOLE
 from emulator.model import headers as h
 from emulator.model.errors import FCError
 from emulator.model.function import Api, Revision
@@ -65,7 +66,7 @@ async def send_outcome(send: Send, status: int, headers: list[Header], outcome: 
 
 async def send_bytes(send: Send, status: int, headers: list[Header], body: bytes) -> None:
     headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers, WHOLE: True})
     await send({"type": "http.response.body", "body": body})
 
 

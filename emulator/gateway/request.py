@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope
 
@@ -29,8 +29,7 @@ def declared_length(picked: dict[bytes, bytes]) -> int | None:
     return int(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """A body: bytes up to 64 KiB, a stream above. `length` is known for bytes and where it was declared."""
 
     body: Body

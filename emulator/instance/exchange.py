@@ -39,8 +39,27 @@ class Exchange:
     `retire` is called with the reason when the instance must not be used again.
     """
 
+    __slots__ = (
+        "_alone",
+        "_began",
+        "_call",
+        "_canceled",
+        "_cold",
+        "_error",
+        "_function",
+        "_instance",
+        "_queue_ms",
+        "_tail",
+        "_tail_result",
+        "_timed_out",
+        "_tunnel",
+        "_wire",
+        "ended",
+    )
+
     def __init__(self, instance: Instance, call: Invocation, *, queue_ms: float) -> None:
         self._instance = instance
+        self._function: Function = instance.revision.function
         self._call = call
         self._cold = instance.served == 0 and instance.in_flight == 1 and not instance.provisioned
         self._queue_ms = queue_ms
@@ -54,10 +73,6 @@ class Exchange:
         self._tail = LogTail() if call.want_tail and self._alone else None
         self._tail_result: bytes | None = None
         self._error: FunctionError | None = None
-
-    @property
-    def _function(self) -> Function:
-        return self._instance.revision.function
 
     @property
     def _elapsed_ms(self) -> float:
@@ -76,6 +91,8 @@ class Exchange:
         except asyncio.CancelledError:
             self._end_canceled()
             raise
+        if response.upgraded and not self._call.upgrade:
+            return await self._broken(WireGarbage("it upgrades the connection, which nobody asked for"))
         if len(response.headers) > 8 and sum(len(n) + len(v) + 4 for n, v in response.headers) > RESPONSE_HEADER_BYTES:
             self._error = FunctionError.UNHANDLED
             self._end(502, "response headers too large")
@@ -101,7 +118,7 @@ class Exchange:
             instance.log.begin(call.request_id, self._tail)
         instance.journal.append(
             InvocationStarted(
-                self._began,
+                now,
                 call.request_id,
                 instance.function,
                 call.qualifier,
@@ -235,6 +252,16 @@ class Exchange:
         memory_mb, cold = self._memory(MEMORY_AGE_SECONDS), self._cold
         return Report(self._elapsed_ms, memory_mb, cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
 
+    def _disk_full(self) -> StopReason | None:
+        """Only root could make a disk of this size, so an instance that filled it is replaced (sandbox.md §2.6)."""
+        used = self._instance.usage(MEMORY_AGE_SECONDS).disk_mb
+        limit = self._instance.sandbox.launch.disk_mb
+        if used is None or limit is None or used <= limit:
+            return None
+        text = f"an instance wrote more than diskSize, {limit} MB: in FC writing fails with `No space left on device`"
+        self._instance.journal.notice(f"{text}; here it is replaced", function=self._instance.function)
+        return StopReason.DISK_FULL
+
     def _close_tail(self, report: Report, detail: str) -> None:
         """The log of this request is complete: nothing that is written from here on belongs to it."""
         tail, self._tail = self._tail, None
@@ -272,6 +299,7 @@ class Exchange:
         )
         if self._wire is not None:
             instance.keep_wire(self._wire)
+        condemn = condemn or self._disk_full()
         if condemn is not None:
             instance.condemned = condemn
         instance.give_back()

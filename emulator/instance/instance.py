@@ -33,7 +33,6 @@ NO_PRE_STOP = frozenset(
 )
 # How many written paths are told: enough to see what it was.
 PATHS_TOLD = 100
-TAKEABLE = frozenset({State.IDLE, State.BUSY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ PreFreeze = Callable[["Instance", Hook], Coroutine[Any, Any, None]]
 class Instance:
     """Carries up to `capacity` invocations. The scheduler owns it; `changed` is called after each move.
 
-    Only `_move` writes the state. What happens around a move (hooks, readiness) lives in `Nursery` and `Hooks`.
+    Only `_turn` writes the state. What happens around a move lives in hooks.py, readiness.py and the scheduler.
     """
 
     def __init__(self, birth: Birth, journal: Journal, changed: Callable[[Instance], None]) -> None:
@@ -69,6 +68,7 @@ class Instance:
         self.capacity = birth.capacity
         self.provisioned = birth.provisioned
         self.function = str(birth.revision.function.name)
+        self._exclusive = birth.revision.function.isolation is Isolation.REQUEST_EXCLUSIVE
         self.journal = journal
         self.state = State.STARTING
         self.in_flight = 0
@@ -93,14 +93,17 @@ class Instance:
 
     # --- state ---
 
+    def _turn(self, signal: Signal) -> None:
+        self.state = move(self.state, signal)
+        self.since = self.journal.now()
+
     def _move(self, signal: Signal, reason: StopReason | None = None) -> None:
         before = self.state
-        self.state = move(before, signal)
-        self.since = now = self.journal.now()
+        self._turn(signal)
         why = reason or self.stop_reason
         self.journal.append(
             InstanceMoved(
-                now,
+                self.since,
                 self.id,
                 self.function,
                 self.revision.number,
@@ -115,12 +118,13 @@ class Instance:
     @property
     def room(self) -> int:
         """How many more invocations it may be given now, without thawing."""
-        takeable = self.state in TAKEABLE and self.healthy and self.condemned is None
+        state = self.state
+        takeable = (state is State.IDLE or state is State.BUSY) and self.healthy and self.condemned is None
         return self.capacity - self.in_flight if takeable else 0
 
     @property
     def ended(self) -> bool:
-        return self.state in (State.STOPPING, State.STOPPED)
+        return self.state is State.STOPPING or self.state is State.STOPPED
 
     def answered(self) -> None:
         self._move(Signal.ANSWERED)
@@ -134,18 +138,20 @@ class Instance:
         """Count one more invocation in. The caller has checked `room`."""
         self.in_flight += 1
         if self.state is State.IDLE:
-            self._move(Signal.TAKEN)
+            self._turn(Signal.TAKEN)
 
     def give_back(self) -> None:
         """Count one invocation out; the last one leaves the instance idle, or lets a draining one stop."""
         self.in_flight -= 1
         self.served += 1
-        if self.revision.function.isolation is Isolation.REQUEST_EXCLUSIVE:
+        if self._exclusive:
             self.condemned = self.condemned or StopReason.EXCLUSIVE
-        if self.in_flight == 0 and self.state in (State.BUSY, State.DRAINING):
+        if self.in_flight == 0 and self.state is State.DRAINING:
             self._move(Signal.DRAINED)
-        else:
-            self._changed(self)
+            return
+        if self.in_flight == 0 and self.state is State.BUSY:
+            self._turn(Signal.DRAINED)
+        self._changed(self)
 
     def set_healthy(self, healthy: bool) -> None:
         self.healthy = healthy

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class InstanceMaker:
         self._options = options
         self._ports = PortBook(options.network, walls.private_network, _private_lift(walls))
         self._assigned: dict[str, Assignment] = {}
+        self._stubborn: set[Revision] = set()
 
     def make(
         self,
@@ -103,11 +105,25 @@ class InstanceMaker:
             self._journal.notice(notice, function=str(function.name))
         return composition.launch
 
+    @contextlib.asynccontextmanager
+    async def turn(self, instance: Instance) -> AsyncIterator[None]:
+        """Around the start of an instance. Raises `PortTaken` where it is known to want a port that is held."""
+        assignment, port = self._assigned.get(instance.id), instance.revision.function.custom_runtime.port
+        if assignment is not None and assignment.moved:
+            await self._ports.opened_by_its_owner(port)
+            if instance.revision in self._stubborn:
+                raise self._ports.conflict(port)
+        try:
+            yield
+        finally:
+            self._ports.note_open(instance.id)
+
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
         """`error`, or the better explanation that the program's own port was taken."""
         assignment = self._assigned.get(instance.id)
         if assignment is None or not assignment.moved:
             return error
+        self._stubborn.add(instance.revision)
         return self._ports.conflict(instance.revision.function.custom_runtime.port)
 
     def release(self, instance: Instance) -> None:

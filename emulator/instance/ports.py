@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import sys
@@ -37,6 +38,7 @@ class PortBook:
         self._lift = lift
         self._held: dict[int, str] = {}
         self._claims: dict[int, socket.socket] = {}
+        self._open: dict[str, asyncio.Event] = {}
 
     def assign(self, instance_id: str, port: int) -> Assignment:
         """The configured port, in a network of its own where the host's is taken and that is possible;
@@ -45,6 +47,7 @@ class PortBook:
             return Assignment(port, self._network)
         if port not in self._held and self._claim(port):
             self._held[port] = instance_id
+            self._open[instance_id] = asyncio.Event()
             return Assignment(port, Network.HOST)
         if self._private:
             return Assignment(port, Network.PRIVATE)
@@ -52,7 +55,20 @@ class PortBook:
         self._held[other] = instance_id
         return Assignment(other, Network.HOST, moved=True)
 
+    async def opened_by_its_owner(self, port: int) -> None:
+        """A program that was given another port may ignore that: it must not be there before the one that has it."""
+        owner = self._open.get(self._held.get(port, ""))
+        if owner is not None:
+            await owner.wait()
+
+    def note_open(self, instance_id: str) -> None:
+        """The program listens, or never will."""
+        if instance_id in self._open:
+            self._open[instance_id].set()
+
     def release(self, instance_id: str) -> None:
+        self.note_open(instance_id)
+        self._open.pop(instance_id, None)
         for port in [port for port, owner in self._held.items() if owner == instance_id]:
             del self._held[port]
             if claim := self._claims.pop(port, None):

@@ -32,6 +32,9 @@ async def give_birth(instance: Instance, cause: str, start_timeout: float) -> No
         await instance.sandbox.start()
     with journal.span("runtime", name, instance.id):
         await _race(instance, _answered(instance, start_timeout))
+    if instance.ended:
+        # It was retired while it started, and answered before it ended.
+        raise messages.exited_at_start(await instance.sandbox.exited, instance.sandbox.launch.display, "")
     instance.answered()
     if function.initializer is not None:
         with journal.span("initializer", name, instance.id):

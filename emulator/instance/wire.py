@@ -71,6 +71,8 @@ class Wire(asyncio.Protocol):
     """One connection; carries one exchange at a time. `reusable` tells whether another may follow."""
 
     def __init__(self) -> None:
+        # `get_running_loop` asks the kernel for our pid each time.
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._head: asyncio.Future[WireResponse] | None = None
@@ -119,7 +121,7 @@ class Wire(asyncio.Protocol):
         self.resume_writing()
 
     def pause_writing(self) -> None:
-        self._writable = asyncio.get_running_loop().create_future()
+        self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
         if self._writable is not None and not self._writable.done():
@@ -156,7 +158,7 @@ class Wire(asyncio.Protocol):
         self._no_body = no_body
         self._headers = []
         self._head_bytes = 0
-        self._head = head_future = asyncio.get_running_loop().create_future()
+        self._head = head_future = self._loop.create_future()
         transport = self._transport
         if transport is None or self.closed:
             head_future.set_exception(WireClosed(answered=False))
@@ -165,7 +167,7 @@ class Wire(asyncio.Protocol):
             transport.write(head + body if body else head)
         else:
             transport.write(head)
-            self._sender = asyncio.get_running_loop().create_task(self._send(body, chunked))
+            self._sender = self._loop.create_task(self._send(body, chunked))
         return head_future
 
     async def _send(self, body: Stream, chunked: bool) -> None:
@@ -300,7 +302,7 @@ class Wire(asyncio.Protocol):
                 raise self._error
             if self._complete:
                 return
-            self._more = asyncio.get_running_loop().create_future()
+            self._more = self._loop.create_future()
             await self._more
             self._more = None
 

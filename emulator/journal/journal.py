@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +26,8 @@ class Reader:
         self._events: list[Event] = []
         self._ready = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        # The first event of a batch arms the timer; those behind it cost no more than this flag.
+        self._gathering = False
         self._closed = False
         self.dropped = 0
 
@@ -34,7 +36,8 @@ class Reader:
             self.dropped += 1
             return
         self._events.append(event)
-        if self._timer is None and not self._ready.is_set():
+        if not self._gathering:
+            self._gathering = True
             self._timer = asyncio.get_running_loop().call_later(self._linger, self._wake)
 
     def _wake(self) -> None:
@@ -46,6 +49,7 @@ class Reader:
         events, self._events = self._events, []
         if not self._closed:
             self._ready.clear()
+            self._gathering = self._timer is not None
         return events
 
     async def __aiter__(self) -> AsyncIterator[list[Event]]:
@@ -71,12 +75,10 @@ class Journal:
     """Append-only stream of facts. It keeps nothing itself: who wants the past subscribes early."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
+        # Bound once: it is asked several times per invocation.
+        self.now: Callable[[], float] = (clock or SystemClock()).monotonic
         self._readers: list[Reader] = []
         self._told: set[str] = set()
-
-    def now(self) -> float:
-        return self._clock.monotonic()
 
     def append(self, event: Event) -> None:
         for reader in self._readers:

@@ -12,7 +12,10 @@ from emulator.model.lifecycle import State
 
 
 class InstanceMoved(NamedTuple):
-    """An instance went from one state to another; `reason` says why it ends."""
+    """An instance went from one state to another; `reason` says why it ends.
+
+    That a running instance is busy or idle is told by its InvocationStarted and InvocationEnded, and by nothing else.
+    """
 
     at: float
     instance_id: str

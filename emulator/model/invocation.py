@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from emulator.model.function import LATEST, Revision
 
@@ -42,10 +43,10 @@ class Cause(Enum):
     INITIALIZER = "InitializationError"
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """One call. `body` is bytes up to 64 KiB and a stream above; `length` is its size where that is known.
+class Invocation(NamedTuple):
+    """One call. A named tuple, as `Report` is: they are made per call, and a frozen dataclass costs four times as much.
 
+    `body` is bytes up to 64 KiB and a stream above; `length` is its size where that is known.
     The HTTP fields matter for `Kind.HTTP` only: `target` is the raw path and query as the function shall see it,
     `headers` the caller's, without those that FC does not pass on (runtime-contract.md §3.8).
     `upgrade` asks for a tunnel after the head (WebSocket).
@@ -70,8 +71,7 @@ class Invocation:
     trigger: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The figures of one finished invocation, as in FC's summary line. Durations are ms, memory is MB."""
 
     duration_ms: float
@@ -81,12 +81,15 @@ class Report:
     queue_ms: float = 0.0
 
     def summary(self, memory_size_mb: int) -> str:
-        """FC's own summary line (runtime-contract.md §6.3)."""
-        billed = max(1, -int(-self.duration_ms // 1))
-        return (
-            f"Duration: {self.duration_ms:.2f} ms, Billed Duration: {billed} ms, "
-            f"Memory Size: {memory_size_mb} MB, Max Memory Used: {self.memory_mb:.2f} MB"
-        )
+        return summary(self.duration_ms, self.memory_mb, memory_size_mb)
+
+
+def summary(duration_ms: float, memory_mb: float, memory_size_mb: int) -> str:
+    """FC's own summary line (runtime-contract.md §6.3)."""
+    return (
+        f"Duration: {duration_ms:.2f} ms, Billed Duration: {max(1, math.ceil(duration_ms))} ms, "
+        f"Memory Size: {memory_size_mb} MB, Max Memory Used: {memory_mb:.2f} MB"
+    )
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ class Outcome:
     cause: Cause | None = None
     report: Report | None = None
     tail: bytes | None = None
-    session_headers: list[Header] = field(default_factory=list)
+    session_headers: Sequence[Header] = ()
     tunnel: Tunnel | None = None
 
 

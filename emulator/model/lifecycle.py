@@ -9,7 +9,13 @@ from __future__ import annotations
 from enum import Enum
 
 
-class State(Enum):
+class _Named(Enum):
+    """Members are single, so they hash by identity; Enum hashes their names, in Python, several times a call."""
+
+    __hash__ = object.__hash__
+
+
+class State(_Named):
     STARTING = "starting"
     INITIALIZING = "initializing"
     IDLE = "idle"
@@ -21,7 +27,7 @@ class State(Enum):
     STOPPED = "stopped"
 
 
-class Signal(Enum):
+class Signal(_Named):
     ANSWERED = "answered"
     INITIALIZED = "initialized"
     TAKEN = "taken"

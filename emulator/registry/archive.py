@@ -14,6 +14,7 @@ import shutil
 import stat
 import struct
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -66,18 +67,19 @@ def unpack(archive: Path, into: Path, max_bytes: int = MAX_BYTES, max_files: int
 @contextlib.contextmanager
 def _whole(source: Path, into: Path) -> Iterator[Path]:
     """A folder that becomes `into` when all of it is there; if somebody else was faster, theirs is as good."""
-    partial = into.with_name(f".{into.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        try:
-            partial.rename(into)
-        except OSError:
-            if not into.is_dir():
-                raise
+        into.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=into.parent, ignore_cleanup_errors=True) as fresh:
+            partial = Path(fresh) / into.name
+            partial.mkdir()
+            yield partial
+            try:
+                partial.rename(into)
+            except OSError:
+                if not into.is_dir():
+                    raise
     except OSError as error:
         raise _refused(source, f"can not be unpacked ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _unpack(archive: Path, into: Path, max_bytes: int, max_files: int) -> None:
@@ -117,7 +119,6 @@ def stage(code: Path, into: Path, start_command: str = "") -> None:
         unpack(code, into)
         return
     with _whole(code, into) as partial:
-        partial.mkdir(parents=True)
         shutil.copy2(code, partial / code.name)
 
 

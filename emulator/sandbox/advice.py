@@ -22,6 +22,7 @@ _APPARMOR_LIFT = (
     f"sudo cp /usr/share/apparmor/extra-profiles/{_PROFILE} /etc/apparmor.d/ && "
     f"sudo apparmor_parser -r /etc/apparmor.d/{_PROFILE}"
 )
+_CONTAINER = Path("/.dockerenv")
 _SCOPE = "systemd-run --user --scope -p Delegate=yes fclocal start"
 
 
@@ -36,14 +37,14 @@ def lift(rung: str, reason: str) -> str:
     if rung != "bwrap":
         return ""
     if reason == missing("bwrap"):
-        return _install("bubblewrap")
+        return install("bubblewrap")
     if _read(_APPARMOR) == "1":
         return _APPARMOR_LIFT
     if _read(_CLONE) == "0":
         return "sudo sysctl -w kernel.unprivileged_userns_clone=1"
     if _read(_MAX_USERNS) == "0":
         return "sudo sysctl -w user.max_user_namespaces=10000"
-    if Path("/.dockerenv").exists():
+    if _CONTAINER.exists():
         return "start the container with --security-opt seccomp=unconfined"
     return ""
 
@@ -102,12 +103,18 @@ def _limits(groups: CgroupTree, *, mounts: bool) -> Iterator[Finding]:
 
 
 def _scope_lift() -> str:
-    if Path("/sys/fs/cgroup/cgroup.controllers").exists() and shutil.which("systemd-run"):
-        return _SCOPE
-    return "" if os.geteuid() == 0 else "run as root, or on a system with cgroup v2 and systemd"
+    """What would let us divide a control group; a session's manager of systemd was asked already (see `scope`)."""
+    if _CONTAINER.exists():
+        return "start the container with --privileged"
+    if not Path("/sys/fs/cgroup/cgroup.controllers").exists() or not Path("/run/systemd/system").is_dir():
+        return "" if os.geteuid() == 0 else "run as root, or on a system with cgroup v2 and systemd"
+    if os.geteuid() != 0 and not Path(f"/run/user/{os.getuid()}/systemd").is_dir():
+        return "sudo loginctl enable-linger $(id -un), then log in again"
+    return _SCOPE if shutil.which("systemd-run") else install("systemd")
 
 
-def _install(package: str) -> str:
+def install(package: str) -> str:
+    """The command of this system's package manager."""
     for manager, command in _INSTALL.items():
         if shutil.which(manager):
             return f"{command} {package}"

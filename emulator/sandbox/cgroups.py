@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +64,9 @@ class CgroupTree:
     def __init__(self, run: str, trees: Iterable[Hierarchy], *, limits: bool = True) -> None:
         self._places: list[Place] = []
         self._name = f"fclocal-{run}"
+        self._wanted = _WANTED if limits else frozenset()
         for tree in sorted(trees, key=lambda tree: not tree.v2):
-            self._add(tree, limits)
+            self._add(tree)
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -87,6 +86,11 @@ class CgroupTree:
             if "memory" in place.controllers:
                 return "cgroup v2" if place.v2 else "cgroup v1"
         return ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that is wanted of control groups can be had."""
+        return bool(self.freezes) and self._wanted <= self.controllers
 
     @property
     def bases(self) -> list[Path]:
@@ -110,9 +114,9 @@ class CgroupTree:
                 place.folder.rmdir()
         self._places.clear()
 
-    def _add(self, tree: Hierarchy, limits: bool) -> None:
+    def _add(self, tree: Hierarchy) -> None:
         """Use what this tree offers and no better tree gave already."""
-        wanted = (tree.controllers & (_WANTED if limits else frozenset())) - self.controllers
+        wanted = (tree.controllers & self._wanted) - self.controllers
         freezes = not self.freezes and (tree.v2 or "freezer" in tree.controllers)
         if not wanted and not freezes:
             return
@@ -173,23 +177,6 @@ def _delegated(group: Path) -> bool:
             if os.getxattr(group, name) == b"1":
                 return True
     return False
-
-
-def delegated_scope_argv(argv: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
-    """The command that runs `argv` in a systemd scope whose cgroup is ours, or None where that can not help.
-
-    A login shell's own scope belongs to root and can not be used. The caller executes this once and must not
-    try again inside the scope; `FCLOCAL_SCOPE=1` is how it knows.
-    """
-    runner = shutil.which("systemd-run")
-    if sys.platform != "linux" or runner is None or environ.get("FCLOCAL_SCOPE"):
-        return None
-    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
-        return None
-    if os.geteuid() == 0:
-        return [runner, "--scope", "-q", "-p", "Delegate=yes", *argv] if Path("/run/systemd/system").is_dir() else None
-    bus = Path(environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")) / "systemd" / "private"
-    return [runner, "--user", "--scope", "-q", "-p", "Delegate=yes", *argv] if bus.exists() else None
 
 
 def _words(path: Path) -> frozenset[str]:

@@ -25,6 +25,7 @@ from emulator.sandbox.process import ProcessSandbox
 from emulator.sandbox.reaper import Reaper
 from emulator.sandbox.restricted import LandlockRung
 from emulator.sandbox.rung import Rung
+from emulator.sandbox.scope import enter_scope
 from emulator.sandbox.spawn import keep_inherited_descriptors
 from emulator.sandbox.walls import ProcessWalls
 
@@ -64,7 +65,7 @@ async def choose_walls(
     keep_inherited_descriptors()
     await remove_leftovers(state_dir)
     folders = make_run_folders(state_dir, os.environ)
-    tree = CgroupTree(folders.run, hierarchies_here(), limits=limits)
+    tree = await _cgroups(folders.run, limits=limits)
     folders.remember_groups(tree.bases)
     reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases)
     seed = Ground(PlainRung(_sh()), folders, tree, reaper, Networks(NetworkHelper()), limits)
@@ -76,6 +77,15 @@ async def choose_walls(
         await seed.aclose()
         raise
     return ProcessWalls(ground, _findings(wanted, ground, refused))
+
+
+async def _cgroups(run: str, *, limits: bool) -> CgroupTree:
+    """What this process may divide; where that is not all, once more in a scope of its own."""
+    tree = CgroupTree(run, hierarchies_here(), limits=limits)
+    if not tree.complete and await enter_scope(os.environ):
+        tree.close()
+        tree = CgroupTree(run, hierarchies_here(), limits=limits)
+    return tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class LogPipe:
         self._read_fd, self.write_fd = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_fd, False)
         self._enlarge()
+        self._waiting = array.array("i", [0])
         self._open = True
         loop.add_reader(self._read_fd, self._on_readable)
 
@@ -77,9 +78,9 @@ class LogPipe:
         """Read what is in the pipe at this moment, without waiting and without chasing a busy writer."""
         if not self._open:
             return
-        waiting = array.array("i", [0])
-        fcntl.ioctl(self._read_fd, termios.FIONREAD, waiting)
-        left = waiting[0]
+        # Asked first: an empty pipe is the rule, and reading it would raise BlockingIOError.
+        fcntl.ioctl(self._read_fd, termios.FIONREAD, self._waiting)
+        left = self._waiting[0]
         while left > 0:
             left -= self._read(min(left, _CHUNK_BYTES))
 

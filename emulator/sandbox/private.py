@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 from emulator.model.errors import SandboxError
 from emulator.sandbox import netdoor
+from emulator.sandbox.advice import install, lift
 from emulator.sandbox.base import Finding
 from emulator.sandbox.listeners import host_ports
 from emulator.sandbox.network import NamespaceDialer, NetworkHelper, open_network, release
@@ -248,7 +249,7 @@ def _found(network: PrivateNetwork) -> Finding:
         "private network",
         network.tool,
         f"reaches the internet; the host's localhost is {network.localhost} inside",
-        "install the package passt, whose pasta shows it as localhost",
+        f"{install('passt')} (its pasta shows it as localhost)",
         full=False,
     )
 
@@ -256,8 +257,8 @@ def _found(network: PrivateNetwork) -> Finding:
 def _not_found(refused: Sequence[str]) -> Finding:
     reason = "; ".join(refused)
     if all(text.endswith("is not installed") for text in refused):
-        return Finding("private network", "none", reason, "install the package passt, or slirp4netns", full=False)
-    return Finding("private network", "none", reason, _tun_advice() or "allow user namespaces", full=False)
+        return Finding("private network", "none", reason, install("passt"), full=False)
+    return Finding("private network", "none", reason, _tun_advice() or lift("bwrap", reason), full=False)
 
 
 def _tun_advice() -> str:

@@ -2,7 +2,7 @@
 
 A shell starts in a millisecond where a Python launcher takes twelve. The descriptors that they know:
 3 endpoint, 4 seccomp filter, 5 bubblewrap's information, 6 bubblewrap's gate, 7 its information to read,
-8 our report, 9 bubblewrap's options.
+8 our report, 9 bubblewrap's options. `ulimit -f` counts blocks of 512 bytes (POSIX).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 # Joins control groups itself before the program runs: nothing can be forked or allocated outside of them.
 # Arguments: open files, file size in KB (0: any), working folder, number of groups, groups…, program…
 DIRECT = """
-ulimit -c 0; ulimit -n "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f "$2"
+ulimit -c 0; ulimit -n "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f $(($2 * 2))
 cd "$3" || exit 1
 groups=$4; shift 4
 while [ "$groups" -gt 0 ]; do
@@ -25,7 +25,7 @@ exec "$@"
 # Its information is read to the end: it comes in pieces, and bubblewrap would die of SIGPIPE if nobody read them.
 # Arguments: open files, file size in KB (0: any), number of groups, groups…, program…
 WALLED = """
-ulimit -c 0; ulimit -n "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f "$2"
+ulimit -c 0; ulimit -n "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f $(($2 * 2))
 groups=$3; shift 3
 [ "$groups" = 0 ] || (
   exec 3<&- 4<&- 5>&- 6<&- 9<&-

@@ -43,7 +43,11 @@ S = TypeVar("S", bound=Seat)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the policy obeys. `freeze_after` None: never freeze. `sessions_per_seat` 0: no affinity."""
+    """What the policy obeys. `freeze_after` None: never freeze. `sessions_per_seat` 0: no affinity.
+
+    `patience`: a request that finds every instance busy gets a new one (runtime-contract.md §1.2) only after this
+    long. A busy instance is often free within a few ms, where a birth takes 50 and the cores that the others need.
+    """
 
     capacity: int
     provisioned: int
@@ -52,6 +56,7 @@ class Rules:
     keep_alive: float
     queue_timeout: float
     sessions_per_seat: int = 0
+    patience: float = 0.0
 
     @property
     def cools_after(self) -> float:
@@ -118,10 +123,15 @@ Decision = Give[S] | Create | Refuse | Freeze[S] | Retire[S]
 
 @dataclass(slots=True)
 class Plan(Generic[S]):
-    """Decisions in the order in which to act on them, and when to look again (None: at the next change)."""
+    """Decisions in the order in which to act on them, and when to look again (None: at the next change).
+
+    `saturated`: one more request without a session would only wait, so it needs no plan of its own. That holds until
+    a birth or an instance ends, an instance freezes, or nobody waits any more.
+    """
 
     decisions: list[Decision[S]] = field(default_factory=list)
     wake_at: float | None = None
+    saturated: bool = False
 
     def look_again(self, at: float) -> None:
         if self.wake_at is None or at < self.wake_at:
@@ -177,6 +187,11 @@ def _serve(view: View[S], seats: list[S], result: Plan[S]) -> list[S]:
         unserved += 1
         if unserved <= coming:
             continue
+        if created < may_create and _patient(view, seats, waiting):
+            # Who came later is no less patient.
+            result.look_again(waiting.since + view.rules.patience)
+            result.saturated = True
+            break
         if created < may_create:
             created += 1
             coming += view.rules.capacity
@@ -186,7 +201,9 @@ def _serve(view: View[S], seats: list[S], result: Plan[S]) -> list[S]:
         elif _refused(view, waiting, result):
             continue
         if created >= may_create and not view.rules.sessions_per_seat and not any(rooms.values()):
-            break  # who came later finds no more than this one did, and has a later deadline
+            # Who came later finds no more than this one did, and has a later deadline.
+            result.saturated = True
+            break
     return [seat for seat in seats if id(seat) not in given]
 
 
@@ -195,6 +212,13 @@ def _places(seat: Seat) -> int:
     if seat.state is State.FROZEN:
         return int(seat.healthy and not seat.reserved)
     return seat.room
+
+
+def _patient(view: View[S], seats: Sequence[S], waiting: Waiting) -> bool:
+    """Whether a request still waits for an instance that is busy now. One with a session needs that session's."""
+    if view.rules.sessions_per_seat or view.now >= waiting.since + view.rules.patience:
+        return False
+    return any(seat.state is State.BUSY for seat in seats)
 
 
 def _refused(view: View[S], waiting: Waiting, result: Plan[S]) -> bool:

@@ -36,6 +36,8 @@ class Pool:
         self.instances: dict[str, Instance] = {}
         self.waiters: dict[int, Waiter] = {}
         self.births = 0
+        # Births whose instance is not among `instances` yet.
+        self.unmade = 0
         self.provisioned_births = 0
         # Set when the program holds a port that no second instance can have: see instance/ports.py.
         self.single = False
@@ -43,9 +45,12 @@ class Pool:
         self.give_up_provisioning = False
         self.planning = False
         self.dirty = False
+        # What the last plan said: one more request would only wait (see `Plan.saturated`).
+        self.saturated = False
         self.timer: asyncio.TimerHandle | None = None
         self.wake_at = math.inf
-        self._hot: list[Instance] = []
+        # Awake instances with room, the one used last at the end.
+        self._hot: dict[Instance, None] = {}
         self._keys: Iterator[int] = itertools.count()
 
     def __repr__(self) -> str:
@@ -61,19 +66,18 @@ class Pool:
         """Take an awake instance with room: the one used last, without a plan. For pools without sessions."""
         hot = self._hot
         while hot:
-            instance = hot[-1]
+            instance, _ = hot.popitem()
             room = instance.room
-            if room <= 1:
-                hot.pop()
             if room > 0:
+                if room > 1:
+                    hot[instance] = None
                 instance.take()
                 return instance
         return None
 
     def note_room(self, instance: Instance) -> None:
         """Remember an instance that has room again."""
-        if instance.room > 0 and (not self._hot or self._hot[-1] is not instance) and instance not in self._hot:
-            self._hot.append(instance)
+        self._hot[instance] = None
 
     def frozen(self) -> Instance | None:
         """The frozen instance used last."""
@@ -90,13 +94,18 @@ class Pool:
         return list(itertools.islice(self.waiters.values(), count))
 
     @property
+    def size(self) -> int:
+        """What counts against the limits: those that are coming, not those that are going (runtime-contract.md §1.2:
+        a new instance takes the place of one that is being stopped)."""
+        return self.unmade + sum(not it.ended for it in self.instances.values())
+
+    @property
     def empty(self) -> bool:
         return not self.instances and not self.waiters and not self.births
 
     def forget(self, instance: Instance) -> None:
         self.instances.pop(instance.id, None)
-        if instance in self._hot:
-            self._hot.remove(instance)
+        self._hot.pop(instance, None)
 
 
 def capacity_of(revision: Revision) -> int:

@@ -1,30 +1,19 @@
-"""Acts on the plan: leases, births, freezes and ends. Owns every instance and every task about one."""
+"""Acts on the plan: gives instances to requests, and says when one is born, frozen or ended."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from emulator.instance import hooks, messages, readiness
-from emulator.instance.deadlines import Deadlines
-from emulator.instance.health import watch
-from emulator.instance.hooks import InitializerFailed
-from emulator.instance.instance import NO_PRE_STOP, Instance
+from emulator.instance.instance import Instance
 from emulator.journal.journal import Journal
-from emulator.model.errors import (
-    FclocalError,
-    InternalServerError,
-    PortTaken,
-    ResourceExhausted,
-    StartFailed,
-    UserError,
-)
+from emulator.model.errors import FclocalError, ResourceExhausted
 from emulator.model.function import Revision
 from emulator.model.lifecycle import State, StopReason
 from emulator.scheduler import pool as pools
+from emulator.scheduler.nursery import Maker, Nursery
 from emulator.scheduler.plan import Create, Decision, Freeze, Give, Plan, Refuse, Retire, Rules, View, plan
 from emulator.scheduler.pool import Pool, Waiter
 
@@ -33,50 +22,28 @@ SOON_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The emulator's own bounds. `births_at_once` keeps a burst from starting more than the cores can."""
+    """The emulator's own bounds. `births_at_once` keeps a burst from starting more than the cores can, and `patience`
+    is how long a request waits for a busy instance before it gets one of its own.
+    """
 
     freeze: bool = True
     freeze_after: float = 0.015
     keep_alive: float = 240.0
     max_instances: int = 300
     queue_timeout: float = 0.0
+    patience: float = 0.01
     start_timeout: float = 120.0
     births_at_once: int = max(4, 2 * (os.cpu_count() or 1))
-
-
-class Maker(Protocol):
-    """Makes instances of revisions, in STARTING; nothing of them runs yet."""
-
-    def make(
-        self,
-        revision: Revision,
-        *,
-        capacity: int,
-        provisioned: bool,
-        deadlines: Deadlines,
-        changed: Callable[[Instance], None],
-    ) -> Instance: ...
-
-    def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
-        """`error`, or a better explanation of why the instance did not start."""
-        ...
-
-    def release(self, instance: Instance) -> None:
-        """The instance is gone: what it held may be given to another."""
-        ...
 
 
 class Scheduler:
     """The one owner of instances. `lease` is its only door for invocations."""
 
     def __init__(self, maker: Maker, journal: Journal, limits: Limits) -> None:
-        self._maker = maker
         self._journal = journal
         self._limits = limits
         self._pools: dict[Revision, Pool] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._births = 0
-        self._stopping: set[str] = set()
+        self._nursery = Nursery(maker, journal, limits.start_timeout, self)
         self._closed = False
 
     def __repr__(self) -> str:
@@ -98,8 +65,10 @@ class Scheduler:
             instance = pool.take_hot() or await self._thawed(pool)
             if instance is not None:
                 return instance
+        only_waits = pool.saturated and bool(pool.waiters) and not session
         waiter = pool.wait(self._journal.now(), request_id, session)
-        self._replan(pool)
+        if not only_waits:
+            self._replan(pool)
         try:
             instance = await waiter.future
         except asyncio.CancelledError:
@@ -135,10 +104,10 @@ class Scheduler:
                 _fail(waiter, ResourceExhausted("the emulator is stopping"))
             pool.disarm()
         for instance in self.instances():
-            self._retire(instance, StopReason.SHUTDOWN)
-        while self._tasks or self.instances():
-            if self._tasks:
-                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._nursery.retire(instance, StopReason.SHUTDOWN)
+        while self._nursery.tasks or self.instances():
+            if self._nursery.tasks:
+                await asyncio.wait(self._nursery.tasks, return_when=asyncio.FIRST_COMPLETED)
             else:
                 await asyncio.wait([it.sandbox.exited for it in self.instances()], timeout=0.1)
 
@@ -147,10 +116,10 @@ class Scheduler:
         self._closed = True
         for instance in self.instances():
             await instance.sandbox.kill()
-        for task in list(self._tasks):
+        for task in list(self._nursery.tasks):
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._nursery.tasks:
+            await asyncio.wait(self._nursery.tasks)
 
     # --- planning ---
 
@@ -165,18 +134,17 @@ class Scheduler:
                 freeze_after=self._limits.freeze_after if self._limits.freeze else None,
                 keep_alive=function.idle_timeout or self._limits.keep_alive,
                 queue_timeout=self._limits.queue_timeout,
+                patience=self._limits.patience,
                 sessions_per_seat=pools.sessions_per_seat(function.session, function.isolation, function.is_custom),
             )
             pool = self._pools[revision] = Pool(revision, rules)
         return pool
 
     def _view(self, pool: Pool) -> View[Instance]:
-        total = sum(len(it.instances) for it in self._pools.values()) + self._births
-        allowed = self._limits.max_instances - total
-        own = len(pool.instances) + pool.births
+        allowed = self._limits.max_instances - sum(it.size for it in self._pools.values())
         maximum = 1 if pool.single else pool.revision.function.max_instances
         if maximum is not None:
-            allowed = min(allowed, maximum - own)
+            allowed = min(allowed, maximum - pool.size)
         return View(
             now=self._journal.now(),
             rules=pool.rules,
@@ -185,7 +153,7 @@ class Scheduler:
             births=pool.births - pool.provisioned_births,
             provisioned_births=pool.provisioned_births + (pool.rules.provisioned if pool.give_up_provisioning else 0),
             allowed=max(0, allowed),
-            at_once=max(0, self._limits.births_at_once - self._births),
+            at_once=max(0, self._limits.births_at_once - self._nursery.births),
             current=pool.current,
         )
 
@@ -204,6 +172,7 @@ class Scheduler:
                     self._act(pool, decision)
         finally:
             pool.planning = False
+        pool.saturated = result.saturated
         self._arm(pool, result.wake_at)
         if not pool.current and pool.empty:
             pool.deadlines.close()
@@ -225,34 +194,50 @@ class Scheduler:
             case Give(waiting, seat):
                 self._give(pool, pool.waiters[waiting.key], seat)
             case Create(provisioned):
-                self._create(pool, provisioned)
+                self._nursery.create(pool, provisioned)
             case Refuse(waiting, why):
                 waiter = pool.waiters.pop(waiting.key)
                 name = pool.revision.function.name
                 _fail(waiter, ResourceExhausted(f"function '{name}' can not be served: {why}"))
             case Freeze(seat):
-                self._own(self._freeze(seat))
+                self._nursery.freeze(seat)
             case Retire(seat, reason):
-                self._retire(seat, reason)
+                self._nursery.retire(seat, reason)
 
-    def _changed(self, instance: Instance) -> None:
-        """An instance moved, or has room again."""
-        pool = self._pools.get(instance.revision)
-        if pool is None:
-            return
-        if instance.state is State.STOPPING:
-            self._stop(instance)
-        if pool.waiters and not pool.rules.sessions_per_seat and not pool.planning:
+    # --- what the nursery tells ---
+
+    def changed(self, pool: Pool, instance: Instance) -> None:
+        state = instance.state
+        if state is State.STOPPING:
+            self._nursery.stop(instance)
+        sessions = pool.rules.sessions_per_seat
+        if pool.waiters and not sessions and not pool.planning:
             self._serve_oldest(pool, instance)
-        if pool.waiters or instance.condemned is not None or not pool.current or pool.rules.sessions_per_seat:
+        # A saturated pool's plan stays what it is while room goes from one request to the next.
+        waits = bool(pool.waiters) and (not pool.saturated or state is State.FROZEN)
+        if waits or sessions or instance.condemned is not None or not pool.current:
             self._replan(pool)
         elif instance.room > 0:
             pool.note_room(instance)
             soon = instance.since + pool.rules.cools_after
-            if instance.state is State.IDLE and not pool.planning and soon < pool.wake_at:
+            if state is State.IDLE and not pool.planning and soon < pool.wake_at:
                 self._arm(pool, soon)
-        elif instance.state is State.FROZEN and not pool.planning:
+        elif state is State.FROZEN and not pool.planning:
             self._replan(pool)
+
+    def born(self, pool: Pool, provisioned: bool, error: FclocalError | None) -> None:
+        if error is not None:
+            self._tell(pool, provisioned, error)
+        self._replan_with_waiting(pool)
+
+    def gone(self, pool: Pool) -> None:
+        self._replan_with_waiting(pool)
+
+    def _replan_with_waiting(self, pool: Pool) -> None:
+        """All functions share the limits, so what one pool gives up may be what another waits for."""
+        for other in list(self._pools.values()):
+            if other.waiters or other is pool:
+                self._replan(other)
 
     def _serve_oldest(self, pool: Pool, instance: Instance) -> None:
         """The plan's own rule where it is plain: room that came free goes to whoever waits longest."""
@@ -262,18 +247,13 @@ class Scheduler:
 
     # --- acting ---
 
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     def _give(self, pool: Pool, waiter: Waiter, instance: Instance) -> None:
         pool.waiters.pop(waiter.waiting.key, None)
         if waiter.waiting.session:
             instance.sessions.add(waiter.waiting.session)
         if instance.state is State.FROZEN:
             instance.reserved = True
-            self._own(self._give_thawed(pool, waiter, instance))
+            self._nursery.own(self._give_thawed(pool, waiter, instance))
         elif not waiter.future.done():
             instance.take()
             waiter.future.set_result(instance)
@@ -307,68 +287,6 @@ class Scheduler:
         instance.take()
         return instance
 
-    async def _freeze(self, instance: Instance) -> None:
-        if instance.state is not State.IDLE or instance.reserved:
-            return
-        hook = instance.revision.function.pre_freeze
-        await instance.freeze(hooks.pre_freeze if hook is not None else None, hook)
-
-    def _create(self, pool: Pool, provisioned: bool) -> None:
-        self._births += 1
-        pool.births += 1
-        pool.provisioned_births += provisioned
-        oldest = pool.oldest_waiters(pool.births)
-        cause = oldest[-1].request_id if oldest else ""
-        self._own(self._birth(pool, provisioned, cause))
-
-    async def _birth(self, pool: Pool, provisioned: bool, cause: str) -> None:
-        error: FclocalError | None = None
-        try:
-            await self._bring_up(pool, provisioned, cause)
-        except PortTaken as taken:
-            pool.single = any(not it.ended for it in pool.instances.values())
-            error = None if pool.single else taken
-            self._journal.notice(str(taken), function=str(pool.revision.function.name))
-        except UserError as ours:
-            error = messages.not_startable(ours)
-        except FclocalError as failed:
-            error = failed
-        except Exception as bug:  # a bug of ours must reach the caller, not vanish in a task
-            error = InternalServerError(f"{type(bug).__name__}: {bug}")
-            raise
-        finally:
-            self._births -= 1
-            pool.births -= 1
-            pool.provisioned_births -= provisioned
-            if error is not None:
-                self._tell(pool, provisioned, error)
-            for other in list(self._pools.values()):
-                if other.waiters or other is pool:
-                    self._replan(other)
-
-    async def _bring_up(self, pool: Pool, provisioned: bool, cause: str) -> None:
-        instance = self._maker.make(
-            pool.revision,
-            capacity=pool.rules.capacity,
-            provisioned=provisioned,
-            deadlines=pool.deadlines,
-            changed=self._changed,
-        )
-        pool.instances[instance.id] = instance
-        instance.sandbox.exited.add_done_callback(lambda _: self._exited(pool, instance))
-        try:
-            await readiness.give_birth(instance, cause, self._limits.start_timeout)
-        except BaseException as error:
-            if not instance.ended:
-                failed = isinstance(error, InitializerFailed)
-                instance.retired(StopReason.INIT_FAILED if failed else StopReason.START_FAILED)
-            if isinstance(error, StartFailed):
-                raise self._maker.port_conflict(instance, error) from error
-            raise
-        health_check = pool.revision.function.custom_runtime.health_check
-        if health_check is not None:
-            self._own(watch(instance, health_check))
-
     def _tell(self, pool: Pool, provisioned: bool, error: FclocalError) -> None:
         """A failed birth is told to the requests it was for, and is not retried in a loop."""
         if provisioned:
@@ -378,47 +296,6 @@ class Scheduler:
         for waiter in pool.oldest_waiters(pool.rules.capacity):
             pool.waiters.pop(waiter.waiting.key, None)
             _fail(waiter, error)
-
-    def _retire(self, instance: Instance, reason: StopReason) -> None:
-        if instance.state is State.FROZEN:
-            instance.reserved = True
-            self._own(self._retire_frozen(instance, reason))
-        elif instance.state is State.BUSY and reason is StopReason.SHUTDOWN:
-            instance.condemned = reason
-            instance.retired(reason)
-        elif not instance.ended and instance.state is not State.DRAINING:
-            instance.retired(reason)
-
-    async def _retire_frozen(self, instance: Instance, reason: StopReason) -> None:
-        """A frozen process hears neither SIGTERM nor the PreStop request, so it is thawed first."""
-        await instance.thaw()
-        if not instance.ended:
-            instance.retired(reason)
-
-    def _stop(self, instance: Instance) -> None:
-        if instance.id not in self._stopping:
-            self._stopping.add(instance.id)
-            self._own(self._end(instance))
-
-    async def _end(self, instance: Instance) -> None:
-        hook = instance.revision.function.pre_stop
-        if hook is not None and instance.init_ms and instance.stop_reason not in NO_PRE_STOP:
-            await hooks.pre_stop(instance, hook)
-        await instance.stop()
-
-    def _exited(self, pool: Pool, instance: Instance) -> None:
-        oom = instance.sandbox.exited.result().oom
-        instance.exited(StopReason.OOM if oom else StopReason.CRASHED)
-        self._own(self._bury(pool, instance))
-
-    async def _bury(self, pool: Pool, instance: Instance) -> None:
-        self._maker.release(instance)
-        try:
-            await instance.aclose()
-        finally:
-            self._stopping.discard(instance.id)
-            pool.forget(instance)
-            self._replan(pool)
 
 
 def _fail(waiter: Waiter, error: FclocalError) -> None:

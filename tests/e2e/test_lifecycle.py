@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import need_rung
+from tests.support.command import eventually, need_rung
 
 HOOKED = """
 def initialize(context):
@@ -158,26 +158,45 @@ def test_too_much_memory_is_told_from_a_crash(workshop, rung):
 
 
 DISK = """
+import os
+
 def handler(event, context):
-    size = int(event)
-    try:
-        with open("/tmp/large", "wb") as file:
-            for _ in range(size):
-                file.write(b"x" * 1024 * 1024)
-    except OSError as error:
-        return f"{type(error).__name__} {error.errno}"
-    return "written"
+    for name, size in enumerate(event.split()):
+        fd = os.open(f"/tmp/{name}", os.O_CREAT | os.O_WRONLY)
+        try:
+            os.posix_fallocate(fd, 0, int(size) * 1024 * 1024)
+        except OSError as error:
+            return error.strerror
+        finally:
+            os.close(fd)
+    return context.request_id
 """
 
 
-def test_tmp_is_as_large_as_disk_size_says_and_no_larger(workshop):
+def test_tmp_is_a_disk_and_no_file_outgrows_it(workshop):
     need_rung("bwrap")
     workshop.project(DISK, writer={"diskSize": 512, "memorySize": 128})
     with workshop.started("--json", "--walls", "bwrap") as running:
-        # More than its memory: /tmp is a disk, and what is on it does not count as memory.
-        assert running.call("writer", "200")[:2] == (200, "written")
-        status, body, _ = running.call("writer", "600")
-        assert (status, body) == (200, "OSError 27") or "No space" in body
+        # More than its memory: what is on a disk does not count as memory.
+        assert running.call("writer", "300")[0] == 200
+        assert running.call("writer", "600")[:2] == (200, "File too large")
+        assert not [e for e in running.events() if e.get("after") == "stopped"]
+
+
+def test_an_instance_that_fills_its_disk_is_replaced_and_told(workshop):
+    need_rung("bwrap")
+    workshop.project(DISK, writer={"diskSize": 512, "memorySize": 128})
+    with workshop.started("--json", "--walls", "bwrap", "--no-freeze") as running:
+        assert running.call("writer", "300 300")[0] == 200
+
+        # Its size is looked at now and then: sooner or later an invocation ends with a full disk.
+        def replaced() -> list:
+            assert running.call("writer")[0] == 200
+            return [e for e in running.events() if e.get("after") == "stopped"]
+
+        assert [event["reason"] for event in eventually(replaced, "the instance is replaced")] == ["disk_full"]
+        told = [event["message"] for event in running.events() if event["kind"] == "notice"]
+        assert [message for message in told if "more than diskSize, 512 MB" in message]
 
 
 CPU = """

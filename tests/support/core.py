@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
 from emulator.dispatch.dispatcher import Dispatcher
@@ -49,6 +50,9 @@ class FakeMaker:
         birth = Birth(instance_id, revision, sandbox, heads, log, capacity, provisioned, deadlines)
         return Instance(birth, self.journal, changed)
 
+    def turn(self, instance: Instance) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
+
     def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
         return error
 
@@ -67,7 +71,7 @@ class Core:
     seen: list[Event]
 
     def call(self, body: bytes = b"", **fields: object) -> Invocation:
-        return replace(Invocation(self.revision, ids.RequestIds().new(), body=body, length=len(body)), **fields)
+        return Invocation(self.revision, ids.RequestIds().new(), body=body, length=len(body))._replace(**fields)
 
     async def invoke(self, body: bytes = b"", **fields: object) -> Outcome:
         async with self.dispatcher.invoke(self.call(body, **fields)) as outcome:

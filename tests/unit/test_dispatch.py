@@ -1,4 +1,4 @@
-"""An invocation's way from the dispatcher to an instance and back, and an instance's life around it."""
+"""An invocation's way from the dispatcher to an instance and back."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 
 from emulator.instance.exchange import StreamBroken
 from emulator.model.errors import BadResponse, ClientClosedRequest, ResourceExhausted
-from emulator.model.events import HookEnded, InstanceMoved, InvocationEnded, InvocationStarted
-from emulator.model.function import Api, Hook, Isolation
+from emulator.model.events import InstanceMoved, InvocationEnded, InvocationStarted
+from emulator.model.function import FunctionName, Revision
 from emulator.model.invocation import Cause, FunctionError, Kind
 from emulator.model.launch import Exit
 from emulator.model.lifecycle import State
+from emulator.scheduler.scheduler import Limits
 from tests.support.core import HELLO, core
-from tests.support.fake_walls import FakeReply, FakeRequest, echo
+from tests.support.fake_walls import FakeReply, FakeRequest
 
 
 def run(coroutine):
@@ -45,6 +46,73 @@ def test_concurrent_requests_make_instances_up_to_the_limit():
             outcomes = await asyncio.gather(*(c.invoke(b"%d" % n) for n in range(10)))
             assert sorted(it.body for it in outcomes) == [b"%d" % n for n in range(10)]
             assert len(c.walls.made) == 3
+
+    run(main())
+
+
+def test_a_birth_counts_once_against_the_limit():
+    async def slow(request: FakeRequest) -> FakeReply:
+        await asyncio.sleep(0.05)
+        return FakeReply(request.body)
+
+    async def main():
+        async with core(slow, max_instances=2) as c:
+            first = asyncio.create_task(c.invoke(b"one"))
+            while not c.walls.made:
+                await asyncio.sleep(0)
+            assert c.scheduler.instances()[0].state is State.STARTING
+            assert (await c.invoke(b"two")).body == b"two"
+            assert (await first).body == b"one"
+
+    run(main())
+
+
+def test_a_request_waits_for_a_busy_instance_before_it_gets_its_own():
+    async def main():
+        at_work, finish = asyncio.Event(), asyncio.Event()
+
+        async def work(request: FakeRequest) -> FakeReply:
+            at_work.set()
+            await finish.wait()
+            return FakeReply(request.body)
+
+        async with core(work, patience=60.0) as c:
+            calls = [asyncio.create_task(c.invoke(b"%d" % n)) for n in range(20)]
+            await at_work.wait()
+            finish.set()
+            assert [it.body for it in await asyncio.gather(*calls)] == [b"%d" % n for n in range(20)]
+            late = len(c.walls.made)
+        async with core(work, patience=0.0) as c:
+            at_work.clear()
+            finish.clear()
+            calls = [asyncio.create_task(c.invoke(b"%d" % n)) for n in range(20)]
+            await c.until(lambda _: len(c.walls.made) == 20)
+            finish.set()
+            await asyncio.gather(*calls)
+        assert late <= Limits().births_at_once, "only those that were begun before one was busy"
+
+    run(main())
+
+
+def test_a_place_that_one_function_gives_up_is_another_s():
+    async def main():
+        finish = asyncio.Event()
+
+        async def work(request: FakeRequest) -> FakeReply:
+            if request.body == b"wait":
+                await finish.wait()
+            return FakeReply(request.body)
+
+        async with core(work, max_instances=1, queue_timeout=600.0) as c:
+            first = asyncio.create_task(c.invoke(b"wait"))
+            await c.until(lambda e: isinstance(e, InvocationStarted))
+            other = Revision(replace(HELLO, name=FunctionName("other")), 1, "f" * 8, None)
+            second = asyncio.create_task(c.invoke(b"second", revision=other))
+            await asyncio.sleep(0)
+            c.scheduler.withdraw(c.revision)
+            finish.set()
+            assert (await first).body == b"wait"
+            assert (await asyncio.wait_for(second, 20)).body == b"second"
 
     run(main())
 
@@ -190,11 +258,11 @@ def test_a_large_body_is_streamed_both_ways():
                 yield body[start : start + 50_000]
 
         async with core() as c:
-            async with c.dispatcher.invoke(replace(c.call(), body=pieces(), length=len(body))) as outcome:
+            async with c.dispatcher.invoke(c.call()._replace(body=pieces(), length=len(body))) as outcome:
                 assert not isinstance(outcome.body, bytes)
                 received = b"".join([piece async for piece in outcome.body])
             assert received == body
-            async with c.dispatcher.invoke(replace(c.call(), body=pieces(), length=None)) as outcome:
+            async with c.dispatcher.invoke(c.call()._replace(body=pieces(), length=None)) as outcome:
                 received = b"".join([piece async for piece in outcome.body])
             assert received == body
 
@@ -241,132 +309,6 @@ def test_a_client_that_leaves_cancels_and_the_instance_is_replaced():
             assert ended.status == 499 and ended.detail.startswith("Invocation canceled by client (duration: ")
             await c.until(lambda e: isinstance(e, InstanceMoved) and e.reason == "canceled")
             assert (await c.invoke()).body == b"ok"
-
-    run(main())
-
-
-def test_an_idle_instance_freezes_and_thaws_for_the_next_request():
-    async def main():
-        async with core(freeze=True, freeze_after=0.01) as c:
-            await c.invoke(b"1")
-            await c.until(lambda e: isinstance(e, InstanceMoved) and e.after is State.FROZEN)
-            assert (await c.invoke(b"2")).body == b"2"
-            assert c.walls.made[0].calls[:2] == ["freeze", "thaw"]
-            assert len(c.walls.made) == 1
-
-    run(main())
-
-
-def test_a_frozen_instance_is_reclaimed_after_keep_alive_and_thawed_to_stop():
-    async def main():
-        async with core(freeze=True, freeze_after=0.005, keep_alive=0.05) as c:
-            await c.invoke()
-            gone = await c.until(lambda e: isinstance(e, InstanceMoved) and e.after is State.STOPPED)
-            assert gone.reason == "idle"
-            assert c.walls.made[0].calls[:3] == ["freeze", "thaw", "stop"]
-
-    run(main())
-
-
-def test_an_initializer_runs_once_before_the_first_request():
-    async def main():
-        seen = []
-
-        async def program(request: FakeRequest) -> FakeReply:
-            seen.append(request.control)
-            return FakeReply(request.body)
-
-        async with core(program, replace(HELLO, initializer=Hook("index.init", 1.0))) as c:
-            await c.invoke(b"a")
-            await c.invoke(b"b")
-            assert seen == ["/initialize", "/invoke", "/invoke"]
-            ended = await c.until(lambda e: isinstance(e, HookEnded))
-            assert (ended.hook, ended.detail) == ("Initialize", "")
-
-    run(main())
-
-
-@pytest.mark.parametrize("failure", ["answer", "hang", "die"])
-def test_a_failed_initializer_is_the_outcome_and_the_next_request_tries_again(failure):
-    async def main():
-        broken = True
-
-        async def program(request: FakeRequest) -> FakeReply:
-            if request.control == "/initialize" and broken:
-                if failure == "answer":
-                    return FakeReply(b'{"errorMessage":"no model"}', 404, {"x-fc-status": "404"})
-                if failure == "die":
-                    request.sandbox.die(Exit(1))
-                await asyncio.sleep(60)
-            return FakeReply(request.body)
-
-        async with core(program, replace(HELLO, initializer=Hook("index.init", 0.1))) as c:
-            outcome = await c.invoke(b"a")
-            assert outcome.error is FunctionError.INITIALIZATION
-            assert "errorMessage" in json.loads(outcome.body)
-            broken = False
-            assert (await c.invoke(b"a")).body == b"a"
-
-    run(main())
-
-
-def test_pre_stop_runs_before_the_end_and_pre_freeze_before_a_freeze():
-    async def main():
-        seen = []
-
-        async def program(request: FakeRequest) -> FakeReply:
-            seen.append(request.control)
-            return FakeReply()
-
-        function = replace(HELLO, api=Api.FC2, pre_stop=Hook("index.stop", 1.0), pre_freeze=Hook("index.freeze", 1.0))
-        async with core(program, function, freeze=True, freeze_after=0.005) as c:
-            await c.invoke()
-            await c.until(lambda e: isinstance(e, InstanceMoved) and e.after is State.FROZEN)
-        assert seen == ["/invoke", "/pre-freeze", "/pre-stop"]
-
-    run(main())
-
-
-def test_request_exclusive_instances_serve_once():
-    async def main():
-        async with core(echo, replace(HELLO, isolation=Isolation.REQUEST_EXCLUSIVE)) as c:
-            first, second = await c.invoke(b"1"), await c.invoke(b"2")
-            assert first.instance_id != second.instance_id
-
-    run(main())
-
-
-def test_provisioned_instances_are_there_before_the_first_request():
-    async def main():
-        async with core(echo, replace(HELLO, provisioned=2)) as c:
-            c.scheduler.deploy(c.revision)
-            for n in range(2):
-                await c.until(
-                    lambda e, n=n: isinstance(e, InstanceMoved) and e.after is State.IDLE and len(c.walls.made) > n
-                )
-            outcome = await c.invoke(b"x")
-            assert not outcome.report.cold
-            assert len(c.walls.made) == 2
-
-    run(main())
-
-
-def test_a_withdrawn_revision_finishes_what_runs():
-    async def main():
-        opened = asyncio.Event()
-
-        async def wait(request: FakeRequest) -> FakeReply:
-            await opened.wait()
-            return FakeReply(b"old")
-
-        async with core(wait) as c:
-            call = asyncio.create_task(c.invoke())
-            await c.until(lambda e: isinstance(e, InvocationStarted))
-            c.scheduler.withdraw(c.revision)
-            opened.set()
-            assert (await call).body == b"old"
-            gone = await c.until(lambda e: isinstance(e, InstanceMoved) and e.after is State.STOPPED)
-            assert gone.reason == "replaced"
 
     run(main())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +89,42 @@ def test_at_the_limit_a_request_gets_429_at_its_deadline_and_not_before():
 def test_more_births_than_the_machine_takes_at_once_wait_and_are_not_refused():
     waiting = [Waiting(n, 0.0) for n in range(8)]
     assert look(waiting=waiting, at_once=3).decisions == [Create()] * 3
+
+
+def test_a_request_is_patient_while_an_instance_is_busy_and_then_gets_its_own():
+    rules = Rules(1, 0, True, 0.015, 240.0, 0.0, patience=0.01)
+    busy = FakeSeat(State.BUSY, in_flight=1)
+    early = look([busy], [Waiting(1, 5.0), Waiting(2, 5.001)], rules=rules, now=5.002)
+    assert (early.decisions, early.wake_at, early.saturated) == ([], 5.01, True)
+    due = look([busy], [Waiting(1, 5.0), Waiting(2, 5.001)], rules=rules, now=5.01)
+    assert (due.decisions, due.wake_at) == ([Create()], 5.011)
+
+
+def test_patience_needs_a_busy_instance_and_no_session_and_room_below_the_limit():
+    rules = Rules(1, 0, True, 0.015, 240.0, 0.0, patience=0.01)
+    waiting = [Waiting(1, 5.0)]
+    assert look([], waiting, rules=rules, now=5.0).decisions == [Create()]
+    assert look([FakeSeat(State.FREEZING)], waiting, rules=rules, now=5.0).decisions == [Create()]
+    busy = FakeSeat(State.BUSY, in_flight=1, sessions={"a"})
+    assert isinstance(look([busy], waiting, rules=rules, now=5.0, allowed=0).decisions[0], Refuse)
+    sessions = replace(rules, sessions_per_seat=1)
+    assert look([busy], [Waiting(1, 5.0, "b")], rules=sessions, now=5.0).decisions == [Create()]
+
+
+def test_a_saturated_plan_stays_the_same_with_one_more_request():
+    busy = FakeSeat(State.BUSY, in_flight=1)
+    queued = replace(RULES, queue_timeout=5.0)
+    patient = replace(RULES, patience=0.01)
+    for situation in (
+        {"rules": queued, "allowed": 0},
+        {"rules": RULES, "at_once": 0},
+        {"rules": patient},
+    ):
+        first = look([busy], [Waiting(1, 1.0)], now=1.0, **situation)
+        second = look([busy], [Waiting(1, 1.0), Waiting(2, 1.0)], now=1.0, **situation)
+        assert first.saturated and second == first
+    assert not look([busy], [Waiting(1, 0.0)], allowed=0).saturated, "the next request is refused at once"
+    assert not look([busy], [Waiting(1, 0.0)], births=2).saturated, "the third request needs another birth"
 
 
 def test_without_on_demand_instances_only_provisioned_ones_serve():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
@@ -96,3 +97,26 @@ def test_whose_port_it_is_is_told(port_book: MakeBook, taken: int) -> None:
 def test_networks_of_their_own_know_no_conflict(port_book: MakeBook, network: Network, taken: int) -> None:
     book = port_book(network, True)
     assert [book.assign(f"c-{n}", taken) for n in range(2)] == [Assignment(taken, network)] * 2
+
+
+async def starts_after(book: PortBook, port: int, happens: Callable[[], None]) -> None:
+    waiting = asyncio.ensure_future(book.opened_by_its_owner(port))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    happens()
+    await waiting
+
+
+def test_a_moved_instance_waits_for_the_one_whose_port_it_may_take(port_book: MakeBook, port: int) -> None:
+    for way in (PortBook.note_open, PortBook.release):
+        book = port_book(Network.HOST, False)
+        book.assign("c-1", port)
+        assert book.assign("c-2", port).moved
+        asyncio.run(starts_after(book, port, lambda book=book, way=way: way(book, "c-1")))
+        book.close()
+
+
+def test_nobody_waits_for_a_stranger(port_book: MakeBook, taken: int) -> None:
+    book = port_book(Network.HOST, False)
+    assert book.assign("c-1", taken).moved
+    asyncio.run(book.opened_by_its_owner(taken))

@@ -24,7 +24,7 @@ OPEN_TUN = (
 def run_scenario(script: Path, arguments: Sequence[str], *, ordinary: bool, tun: Path | None = None) -> None:
     """Run it as a program of its own. With `tun`, an empty folder, an ordinary user may use /dev/net/tun."""
     become = _become() if ordinary else ()
-    python = _reachable_python(become)
+    python = reachable_python(become)
     argv = (*become, python, "-X", "dev", "-W", "error", str(script), *arguments)
     if ordinary and tun is not None and os.access("/dev/net/tun", os.F_OK):
         trial = ("unshare", "--mount", "sh", "-c", OPEN_TUN, str(tun))
@@ -45,7 +45,7 @@ def _become() -> tuple[str, ...]:
     return (setpriv, f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
 
 
-def _reachable_python(become: Sequence[str]) -> str:
+def reachable_python(become: Sequence[str]) -> str:
     # setpriv itself can still start what the user can not, hence the question about access.
     trial = "import os, sys, emulator; assert sys.version_info >= (3, 11) and os.access(sys.executable, os.X_OK)"
     for python in (sys.executable, SYSTEM_PYTHON):

@@ -1,0 +1,1 @@
+"""Programs that the bench starts: the yardstick and the floor."""

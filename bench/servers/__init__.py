@@ -1,0 +1,1 @@
+"""The product and its peers, each a module behind `base.Server`."""

@@ -1,0 +1,156 @@
+"""One request and its answer: uvicorn's cycle, whose `send` writes a whole answer at once.
+
+uvicorn writes head and body apart and matches two patterns against each header: a fifth of what a warm invocation
+costs the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from uvicorn._types import ASGI3Application, ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from emulator.instance.exchange import StreamBroken
+
+# Key of `http.response.start`: true where the whole body follows in the next message, so that the head may wait for it.
+WHOLE = "fclocal.whole"
+FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+
+
+class GatewayLog(logging.LoggerAdapter[logging.Logger]):
+    """The logger given to uvicorn's classes: ours, without its traces and without the end of requests that were
+    cancelled, or whose function broke off its answer, which the journal has told."""
+
+    level = logging.WARNING
+
+    def __init__(self) -> None:
+        super().__init__(logging.getLogger("emulator.gateway"), {})
+
+    def error(self, msg: object, *args: object, **kwargs: Any) -> None:
+        if not isinstance(kwargs.get("exc_info"), asyncio.CancelledError | StreamBroken):
+            super().error(str(msg).rstrip(), *args, **kwargs)
+
+
+def _nothing() -> None:
+    pass
+
+
+class Cycle(RequestResponseCycle):
+    """See `RequestResponseCycle`; the answer on the wire is the same."""
+
+    _held = b""
+
+    def start(self, app: ASGI3Application, tasks: set[asyncio.Task[None]], loop: asyncio.AbstractEventLoop) -> None:
+        """Run the application in a task, which is among `tasks` until it ends."""
+        self._tasks = tasks
+        self._task = loop.create_task(self.run_asgi(app))
+        tasks.add(self._task)
+
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        try:
+            await app(self.scope, self.receive, self.send)
+            if not self.response_complete and not self.disconnected:
+                raise RuntimeError("the application returned without a complete answer")
+        except BaseException as error:
+            self.logger.error("the gateway could not answer", exc_info=error)
+            if self.response_started:
+                self.transport.close()
+            else:
+                await self.send_500_response()
+        finally:
+            # Without this, the cycle and its protocol would keep each other alive.
+            self.on_response = _nothing
+            # Not by a callback of the task, which would be one more turn of the loop for each request.
+            self._tasks.discard(self._task)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if not self.response_started and kind == "http.response.start":
+            self._start(message)
+        elif self.response_started and not self.response_complete and kind == "http.response.body":
+            self._go_on(message)
+        else:
+            raise RuntimeError(f"unexpected ASGI message '{kind}'")
+
+    def _start(self, message: Any) -> None:
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        status: int = message["status"]
+        lines = [STATUS_LINE[status][:-2]]
+        for header in (*self.default_headers, *message.get("headers", ())):
+            # ASGI has lower-case names.
+            if header[0] in FRAMING and not self._frame(*header):
+                continue
+            lines.append(b": ".join(header))
+        if not self.keep_alive:
+            lines.append(b"connection: close")
+        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked")
+        lines.append(b"\r\n")
+        head = b"\r\n".join(lines)
+        if len(head.splitlines()) != len(lines):
+            raise RuntimeError("a header of the answer has a line break in it")
+        if message.get(WHOLE):
+            self._held = head
+        else:
+            self.transport.write(head)
+
+    def _frame(self, name: bytes, value: bytes) -> bool:
+        """Note how the body is delimited; false for a header that is not passed on."""
+        if name == b"connection":
+            self.keep_alive = self.keep_alive and b"close" not in value.lower()
+            return False
+        if name == b"content-length" and self.chunked_encoding is None:
+            self.expected_content_length = int(value)
+            self.chunked_encoding = False
+        elif name == b"transfer-encoding" and value.lower() == b"chunked":
+            self.expected_content_length = 0
+            self.chunked_encoding = True
+        return True
+
+    def _go_on(self, message: Any) -> None:
+        body: bytes = message.get("body", b"")
+        more: bool = message.get("more_body", False)
+        if self.scope["method"] == "HEAD":
+            self.expected_content_length = 0
+            body = b""
+        elif self.chunked_encoding:
+            end = b"" if more else b"0\r\n\r\n"
+            body = b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0:
+                raise RuntimeError("the answer is longer than its Content-Length")
+        held, self._held = self._held, b""
+        if held or body:
+            self.transport.write(held + body if held else body)
+        if not more:
+            self._complete()
+
+    def _complete(self) -> None:
+        if self.expected_content_length != 0:
+            raise RuntimeError("the answer is shorter than its Content-Length")
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+
+
+def refusal(status: int) -> ASGI3Application:
+    """An application that answers `status`, for a broken request that was queued behind others."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"0"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
