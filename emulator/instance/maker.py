@@ -107,24 +107,23 @@ class InstanceMaker:
 
     @contextlib.asynccontextmanager
     async def turn(self, instance: Instance) -> AsyncIterator[None]:
-        """Around the start of an instance. Raises `PortTaken` where it is known to want a port that is held."""
+        """Around the start of an instance: others with its port start first. Raises `PortTaken` where that is why it
+        did not start, or is known to be."""
         assignment, port = self._assigned.get(instance.id), instance.revision.function.custom_runtime.port
-        if assignment is not None and assignment.moved:
+        moved = assignment is not None and assignment.moved
+        if moved:
             await self._ports.opened_by_its_owner(port)
             if instance.revision in self._stubborn:
                 raise self._ports.conflict(port)
         try:
             yield
+        except StartFailed as failed:
+            if not moved or not self._ports.is_taken(port):
+                raise
+            self._stubborn.add(instance.revision)
+            raise self._ports.conflict(port) from failed
         finally:
             self._ports.note_open(instance.id)
-
-    def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
-        """`error`, or the better explanation that the program's own port was taken."""
-        assignment = self._assigned.get(instance.id)
-        if assignment is None or not assignment.moved:
-            return error
-        self._stubborn.add(instance.revision)
-        return self._ports.conflict(instance.revision.function.custom_runtime.port)
 
     def release(self, instance: Instance) -> None:
         self._forget(instance.id)

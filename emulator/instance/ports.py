@@ -55,6 +55,10 @@ class PortBook:
         self._held[other] = instance_id
         return Assignment(other, Network.HOST, moved=True)
 
+    def is_taken(self, port: int) -> bool:
+        """By an instance of ours, or by somebody else."""
+        return port in self._held or not _free(port)
+
     async def opened_by_its_owner(self, port: int) -> None:
         """A program that was given another port may ignore that: it must not be there before the one that has it."""
         owner = self._open.get(self._held.get(port, ""))

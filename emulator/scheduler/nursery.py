@@ -14,7 +14,7 @@ from emulator.instance.health import watch
 from emulator.instance.hooks import InitializerFailed
 from emulator.instance.instance import NO_PRE_STOP, Instance
 from emulator.journal.journal import Journal
-from emulator.model.errors import FclocalError, InternalServerError, PortTaken, StartFailed, UserError
+from emulator.model.errors import FclocalError, InternalServerError, PortTaken, UserError
 from emulator.model.function import Revision
 from emulator.model.lifecycle import State, StopReason
 from emulator.scheduler.pool import Pool
@@ -34,11 +34,8 @@ class Maker(Protocol):
     ) -> Instance: ...
 
     def turn(self, instance: Instance) -> AbstractAsyncContextManager[None]:
-        """Around the start of an instance, which may have to wait for others. Raises `StartFailed`."""
-        ...
-
-    def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
-        """`error`, or a better explanation of why the instance did not start."""
+        """Around the start of an instance, which may have to wait for others. Raises `PortTaken` where that is why
+        it did not start."""
         ...
 
     def release(self, instance: Instance) -> None:
@@ -134,8 +131,6 @@ class Nursery:
             if not instance.ended:
                 failed = isinstance(error, InitializerFailed)
                 instance.retired(StopReason.INIT_FAILED if failed else StopReason.START_FAILED)
-            if isinstance(error, StartFailed):
-                raise self._maker.port_conflict(instance, error) from error
             raise
         health_check = pool.revision.function.custom_runtime.health_check
         if health_check is not None:

@@ -16,7 +16,6 @@ from emulator.instance.protocol import Heads
 from emulator.journal.journal import Journal, Reader
 from emulator.model import ids
 from emulator.model.clock import SystemClock
-from emulator.model.errors import StartFailed
 from emulator.model.events import Event
 from emulator.model.function import Account, Function, FunctionName, Revision
 from emulator.model.invocation import Invocation, Outcome
@@ -52,9 +51,6 @@ class FakeMaker:
 
     def turn(self, instance: Instance) -> AbstractAsyncContextManager[None]:
         return contextlib.nullcontext()
-
-    def port_conflict(self, instance: Instance, error: StartFailed) -> StartFailed:
-        return error
 
     def release(self, instance: Instance) -> None:
         self.released.append(instance.id)

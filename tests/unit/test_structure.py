@@ -95,7 +95,7 @@ def test_an_instances_state_has_one_writer():
                 for node in ast.walk(function):
                     if isinstance(node, ast.Attribute) and node.attr == "state" and isinstance(node.ctx, ast.Store):
                         writers.add((path.name, function.name))
-    assert writers == {("instance.py", "__init__"), ("instance.py", "_move")}
+    assert writers == {("instance.py", "__init__"), ("instance.py", "_turn")}
 
 
 # --- documents ---
