@@ -27,7 +27,7 @@ class Sizes:
     clients: tuple[int, ...] = (1, 16, 64)
     rounds: int = 5
     seconds: float = 1.0
-    samples: int = 9
+    samples: int = 7
     burst: int = 200
 
     @classmethod
