@@ -133,7 +133,7 @@ class ProcessSandbox:
         try:
             status = await asyncio.wait_for(asyncio.shield(child.exited), timeout)
         except BaseException:
-            child.send(signal.SIGKILL)
+            child.kill_group()
             await child.exited
             raise
         finally:
