@@ -16,7 +16,7 @@ from types import FrameType
 from bench.context import Bench, Entrant, Sizes
 from bench.findings import Findings
 from bench.generator import load_generator
-from bench.machine import load_average, machine, walls
+from bench.machine import is_busy, load_average, machine, walls
 from bench.measures import MEASURES
 from bench.peers import Absent, PeerStore
 from bench.processes import ROOT, processes
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, wanted: Sequence[Server]) -> Report:
     entrants = [_prepare(server) for server in wanted] if "warm" in measures else []
     sizes = _sizes(options)
     began, clock = datetime.now(UTC), time.monotonic()
-    facts = {**machine(), "load_before": load_average()}
+    facts = {**machine(), "load_before": load_average(), "is_busy": is_busy()}
     found: dict[str, Findings] = {}
     faults: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="fclocal-bench-") as name, processes() as started:

@@ -26,7 +26,7 @@ class Sizes:
 
     clients: tuple[int, ...] = (1, 16, 64)
     rounds: int = 5
-    seconds: float = 1.2
+    seconds: float = 1.0
     samples: int = 9
     burst: int = 200
 

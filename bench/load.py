@@ -20,6 +20,7 @@ from typing import Any, cast
 import httptools
 import uvloop
 
+NO_ANSWER = "no answer"
 RECONNECT_SECONDS = 0.01
 # A server that takes no connection for so long is gone.
 GONE_SECONDS = 1.0
@@ -70,6 +71,11 @@ class Result:
     def failed(self) -> int:
         return sum(self.errors.values())
 
+    @property
+    def unanswered(self) -> int:
+        """Clients that still waited when patience ended: the others had the server for themselves."""
+        return self.errors.get(NO_ANSWER, 0)
+
 
 class _Connection(asyncio.Protocol):
     """One client: sends its next call when the answer to the last one is complete."""
@@ -87,8 +93,6 @@ class _Connection(asyncio.Protocol):
         # uvloop's transports do not inherit from asyncio's.
         self._transport = cast(asyncio.WriteTransport, transport)
         self._parser = httptools.HttpResponseParser(self)
-        if self._run.is_running:
-            self.send()
 
     def send(self) -> None:
         """Send the next call, unless the load has ended or the connection is being made anew."""
@@ -103,13 +107,18 @@ class _Connection(asyncio.Protocol):
         self._sent_at = perf_counter()
         self._transport.write(self._run.request)
 
+    def close(self) -> None:
+        """Close the connection; while the load runs, the client goes on over a new one."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
+            self.close()
             self._answered("not HTTP")
-            if self._transport is not None:
-                self._transport.close()
 
     def on_body(self, part: bytes) -> None:
         self._received += len(part)
@@ -117,9 +126,8 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
         error = "" if self._run.is_right(self._received) else "wrong length"
-        if not self._parser.should_keep_alive() and self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        if not self._parser.should_keep_alive():
+            self.close()
         self._answered(error if status == OK else f"status {status}")
 
     def _answered(self, error: str) -> None:
@@ -173,11 +181,13 @@ class _Run:
             async with asyncio.timeout(self.load.seconds + self.load.patience_seconds):
                 await self._all_done
         except TimeoutError:
-            self._errors["no answer"] += len(self._active)
+            self._errors[NO_ANSWER] += len(self._active)
         total = perf_counter() - began
         self.is_running = False
         for task in self._connecting:
             task.cancel()
+        for client in clients:
+            client.close()
         return self._result(total)
 
     def note(self, latency: float | None, error: str) -> None:
@@ -211,6 +221,7 @@ class _Run:
         while self.is_running and perf_counter() < gone_at:
             try:
                 await self._connect(client)
+                client.send()
                 return
             except OSError:
                 self._errors["connection refused"] += 1

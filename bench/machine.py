@@ -33,6 +33,11 @@ def load_average() -> float:
     return round(os.getloadavg()[0], 2)
 
 
+def is_busy() -> bool:
+    """True where others leave less than half of the machine to the bench."""
+    return load_average() > (os.cpu_count() or 1) / 2
+
+
 def walls(folder: Path) -> Figures:
     """Which walls, limits and freezer the product has here, from `fclocal doctor`."""
     folder.mkdir()

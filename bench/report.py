@@ -57,21 +57,35 @@ class Report:
         draft.replace(path)
 
     def lines(self) -> Iterator[str]:
-        """The tables, absent peers and goals as text."""
+        """The machine, the tables, absent peers and goals as text."""
+        yield from (*_machine_lines(self.machine), "")
         for findings in self.found.values():
             for table in findings.tables:
                 yield from (*_text(table), "")
         absent = [entrant for entrant in self.entrants if entrant.absent]
         yield from (f"absent: {entrant.server.title}: {entrant.absent}" for entrant in absent)
         yield from (f"no figures: {name}: {fault}" for name, fault in self.faults.items())
-        yield from _text(Table("Goals", ["goal", "must be", "is", "", ""], [_goal_row(goal) for goal in self.goals]))
+        if self.goals:
+            yield from _text(
+                Table("Goals", ["goal", "must be", "is", "", ""], [_goal_row(goal) for goal in self.goals])
+            )
+
+
+def _machine_lines(machine: Figures) -> Iterator[str]:
+    """Where the figures were taken, and whether somebody else was at work there."""
+    walls = machine["walls"]
+    rung = walls.get("walls", "unknown") if isinstance(walls, Mapping) else "unknown"
+    system = f"{machine['cpus']} CPUs, {machine['processor']}, {machine['system']}, Python {machine['python']}"
+    yield f"{system}; walls: {rung}; load before: {machine['load_before']}"
+    if machine["is_busy"]:
+        yield "This machine was busy when the run began: take ratios with care, and goals for no verdict."
 
 
 def _text(table: Table) -> Iterator[str]:
     """Columns as wide as their widest cell; a row with one cell behind its name is a remark."""
     cells = [row for row in (table.columns, *table.rows) if len(row) == len(table.columns)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(table.columns))]
-    widths[0] = max(widths[0], *(len(row[0]) for row in table.rows))
+    widths[0] = max(len(row[0]) for row in (table.columns, *table.rows))
     yield table.title
     for row in (table.columns, *table.rows):
         if len(row) == len(table.columns):

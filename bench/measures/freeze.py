@@ -99,5 +99,7 @@ class _Thaw:
 
 def freezes(log: Path) -> int:
     """How often the emulator that wrote this event stream froze an instance."""
-    events = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{"))
+    # What follows the last line end is still being written.
+    lines = log.read_text(encoding="utf-8").split("\n")[:-1]
+    events = (json.loads(line) for line in lines if line.startswith("{"))
     return sum(event.get("after") == "frozen" for event in events)

@@ -15,14 +15,16 @@ Made from `emulator/model/lifecycle.py` and `emulator/model/task.py`; `python -m
 
 ## Instance
 
-Each move is an event `instance_moved` ([events.md](events.md)); a move that is not in the table is a fault of fclocal.
+Each move is an event `instance_moved` ([events.md](events.md)), but for those between `idle` and `busy`, which the
+events of its invocations tell. A move that is not in the table is a fault of fclocal.
 A frozen instance is thawed before anything else is asked of it: a process that stands still accepts connections and
 then says nothing, and does not hear SIGTERM.
 """
 TASK_HEAD = """
 ## Asynchronous invocation
 
-FC's own words for an async task (GetAsyncTask). Each move is an event `task_moved`. Final: {final}.
+FC's own words for an async task (GetAsyncTask). Each move is an event `task_moved`.
+Final: {final}.
 """
 
 STATES: Mapping[State, str] = {

@@ -67,8 +67,7 @@ def _project(place: Workplace) -> tuple[Project | None, Finding]:
     try:
         project = place.project()
     except UserError as error:
-        where = f"{error.place}: " if error.place else ""
-        return None, Finding("project", "none", f"{where}{error.message}", error.next_step, full=False)
+        return None, _refused("project", error)
     name = project.file.name if project.file else "no file"
     count = len(project.functions)
     state = f"{name}, {count} function{'' if count == 1 else 's'}"
@@ -92,8 +91,8 @@ def _port(place: Workplace) -> Finding:
 
 async def _walls(place: Workplace) -> Sequence[Finding]:
     settings = place.settings
-    prepare_state_dir(settings.state_dir)
     try:
+        prepare_state_dir(settings.state_dir)
         walls = await choose_walls(
             settings.walls,
             settings.state_dir,
@@ -102,11 +101,16 @@ async def _walls(place: Workplace) -> Sequence[Finding]:
             network=Network(settings.network),
         )
     except UserError as error:
-        return [Finding("walls", "none", error.message, error.next_step, full=False)]
+        return [_refused("walls", error)]
     try:
         return walls.findings()
     finally:
         await walls.aclose()
+
+
+def _refused(topic: str, error: UserError) -> Finding:
+    where = f"{error.place}: " if error.place else ""
+    return Finding(topic, "none", f"{where}{error.message}", error.next_step, full=False)
 
 
 def _interpreters(place: Workplace, project: Project | None) -> Iterator[Finding]:

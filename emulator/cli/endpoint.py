@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emulator.cli.served import Served
+from emulator.model.errors import UserError
+from emulator.model.function import Place
 
 ENDPOINT_FILE = "endpoint.json"
 # Nothing that a state folder holds belongs into a repository.
@@ -49,11 +51,18 @@ def this_endpoint(url: str, port: int, functions: tuple[Served, ...], token: str
 
 
 def prepare_state_dir(state_dir: Path) -> None:
-    """Make the folder, and keep it out of repositories."""
-    state_dir.mkdir(parents=True, exist_ok=True)
+    """Make the folder, and keep it out of repositories. Raises `UserError`."""
     ignore = state_dir / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text(IGNORE, encoding="utf-8")
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text(IGNORE, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"the folder for the emulator's own files can not be used: {error.strerror}",
+            "choose another one by --state-dir",
+            Place(str(state_dir)),
+        ) from error
 
 
 def write_endpoint(state_dir: Path, endpoint: Endpoint) -> Path:

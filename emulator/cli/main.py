@@ -136,6 +136,6 @@ def _crashed(session: Session, argv: Sequence[str]) -> int:
         file.write_text(report, encoding="utf-8", errors="backslashreplace")
         tell("Sorry, this is a fault of fclocal, not of your project.")
         tell(f"  → what happened is kept in {file}; please report it with this file")
-    except OSError:
+    except (OSError, UserError):
         tell(f"Sorry, this is a fault of fclocal, not of your project. Please report it with these lines:\n\n{report}")
     return CRASHED

@@ -18,7 +18,7 @@ from emulator.model.lifecycle import StopReason
 from emulator.model.limits import RESPONSE_HEADER_BYTES
 
 # Memory is measured anew when the last figure is older than this: a measurement costs some file reads.
-MEMORY_AGE_SECONDS = 0.5
+MEMORY_AGE_SECONDS = 1.0
 # How long a closed connection may wait for the news that the process behind it is dead.
 DEATH_SECONDS = 1.0
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})

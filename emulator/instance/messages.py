@@ -48,9 +48,18 @@ def exited_at_start(exit_: Exit, command: str, logs: str) -> StartFailed:
 
 
 def not_listening(port: int, seconds: float, hint: str, logs: str) -> StartFailed:
-    """`hint` is ours and says which port the program did open; FC's own sentence stays as it is."""
-    text = f"Function instance health check failed on port {port} in {seconds:g} seconds."
+    """`hint` is ours and says which port the program did open; FC's own sentence stays as it is. A bootstrap has no
+    port (0)."""
+    where = f" on port {port}" if port else ""
+    text = f"Function instance health check failed{where} in {seconds:g} seconds."
     return StartFailed("FunctionNotStarted", f"{text}{' ' + hint if hint else ''}\nLogs:{logs}")
+
+
+def not_http(why: str, logs: str) -> StartFailed:
+    """Only a bootstrap that is broken does this."""
+    return StartFailed(
+        "FunctionNotStarted", f"The function cannot be started. Its answer is not HTTP: {why}\nLogs:{logs}"
+    )
 
 
 def not_startable(error: UserError) -> StartFailed:

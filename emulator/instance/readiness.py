@@ -9,7 +9,7 @@ from typing import Any
 from emulator.instance import hooks, messages
 from emulator.instance.health import check
 from emulator.instance.instance import Instance
-from emulator.instance.wire import WireError
+from emulator.instance.wire import WireError, WireGarbage
 from emulator.model.launch import TcpEndpoint, UnixEndpoint
 from emulator.sandbox.base import Listener
 
@@ -18,6 +18,8 @@ FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.1
 # A program that has another port open for this long has very likely the wrong one configured.
 WRONG_PORT_SECONDS = 2.0
+# A bootstrap that closed its connection has ended; on a busy machine its walls take a moment longer.
+DEATH_SECONDS = 10.0
 
 
 async def give_birth(instance: Instance, cause: str, start_timeout: float) -> None:
@@ -79,9 +81,11 @@ async def _bootstrap_answers(instance: Instance, start_timeout: float) -> None:
             await wire.request(instance.heads.control("GET", "/ready", "ready"), b"")
     except TimeoutError:
         raise messages.not_listening(0, start_timeout, "", instance.log.birth_text()) from None
+    except WireGarbage as error:
+        raise messages.not_http(str(error), instance.log.birth_text()) from None
     except (WireError, OSError):
         # It died, or will within a moment: the race tells which, and with what exit code.
-        await asyncio.wait([instance.sandbox.exited], timeout=start_timeout)
+        await asyncio.wait([instance.sandbox.exited], timeout=min(DEATH_SECONDS, start_timeout))
         raise messages.not_listening(0, start_timeout, "", instance.log.birth_text()) from None
     instance.keep_wire(wire)
 

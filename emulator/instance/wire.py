@@ -205,7 +205,11 @@ class Wire(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._early = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
-            self._fail(WireGarbage(f"malformed answer: {error}"))
+            # Garbage behind a whole answer spoils the wire, not the answer.
+            self._keep = False
+            if not self._complete:
+                self._fail(WireGarbage(f"malformed answer: {error}"))
+            self._deliver()
             self.close()
             return
         if self._response is None:
@@ -219,6 +223,10 @@ class Wire(asyncio.Protocol):
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        if self._complete:
+            # A second answer in one piece with the first, to a request that was never made.
+            self._keep = False
+            return
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             self._headers = []
@@ -246,6 +254,9 @@ class Wire(asyncio.Protocol):
             self._until_eof = not framed and status not in (204, 304)
 
     def on_body(self, data: bytes) -> None:
+        if self._complete:
+            self._keep = False
+            return
         self._chunks.append(data)
         self._buffered += len(data)
         if self._buffered > READ_AHEAD_BYTES and not self._paused and self._transport is not None:
@@ -259,6 +270,8 @@ class Wire(asyncio.Protocol):
 
     def _finish(self) -> None:
         self._complete = True
+        # What comes now must not join the headers of this answer.
+        self._headers = []
         if self._more is not None and not self._more.done():
             self._more.set_result(None)
 

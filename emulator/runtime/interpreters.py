@@ -129,7 +129,7 @@ class Interpreters:
                 if name.fullmatch(entry.name) and not _is_script(entry):
                     yield entry, True
         for root, pattern, _ in self._homes(spoken):
-            for file in sorted(root.glob(pattern)):
+            for file in _matches(root, pattern):
                 yield file, False
 
     def _homes(self, spoken: Language) -> Iterator[tuple[Path, str, str]]:
@@ -215,12 +215,20 @@ def _outside_of_venv(file: Path, spoken: Language) -> Path:
     home = Path(keys.get("home", ""))
     version = ".".join(keys.get("version", keys.get("version_info", "")).split(".")[:2])
     names = [Path(keys.get("executable", "")).name, *(f"{name}{version}" for name in spoken.files), file.name]
-    return next((home / name for name in names if name and (home / name).is_file()), file)
+    return next((home / name for name in names if name and os.access(home / name, os.X_OK)), file)
 
 
 def _entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _matches(root: Path, pattern: str) -> list[Path]:
+    """Another user's home, where HOME still names it, may let nobody in: before Python 3.13 that is an error."""
+    try:
+        return sorted(root.glob(pattern))
     except OSError:
         return []
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from emulator.model.limits import MB
 from emulator.sandbox.freezer import CgroupFreezer, Freezer
+from emulator.sandbox.proctree import read
 
 _CPU_PERIOD_US = 100_000
 _CPU_QUOTA_MIN_US = 1000  # the kernel refuses less
@@ -103,7 +104,7 @@ class Group:
         if not self._places:
             return None
         try:
-            return [int(pid) for pid in (self._places[0].folder / "cgroup.procs").read_text().split()]
+            return [int(pid) for pid in read(f"{self._places[0].folder}/cgroup.procs").split()]
         except OSError:
             return []
 
@@ -171,7 +172,7 @@ def _write_if_there(folder: Path, values: Iterable[tuple[str, str]]) -> None:
 
 def _fields(path: Path) -> dict[str, int]:
     try:
-        lines = path.read_text().splitlines()
+        lines = read(str(path)).decode().splitlines()
     except OSError:
         return {}
     pairs = (line.split() for line in lines)
@@ -180,6 +181,6 @@ def _fields(path: Path) -> dict[str, int]:
 
 def _number(path: Path) -> int:
     try:
-        return int(path.read_text())
+        return int(read(str(path)))
     except (OSError, ValueError):
         return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from emulator.model.lifecycle import State, StopReason
 
@@ -64,8 +64,7 @@ class Rules:
         return self.keep_alive if self.freeze_after is None else min(self.freeze_after, self.keep_alive)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A request without an instance. `session` is empty for none."""
 
     key: int

@@ -131,8 +131,9 @@ def call_http(running: Running) -> int:
 @pytest.mark.parametrize(
     ("project", "call"), [(event_function, call_event), (http_function, call_http)], ids=["event", "http"]
 )
-def test_a_background_thread_stands_still_while_idle_and_goes_on_after_thaw(workshop, counts, rung, project, call):
-    need_rung(rung)
+def test_a_background_thread_stands_still_while_idle_and_goes_on_after_thaw(anybodys, counts, rung, project, call):
+    workshop = anybodys
+    need_rung(rung, workshop.command)
     project(workshop, counts)
     with workshop.started("--json", "--walls", rung) as running:
         last = 0

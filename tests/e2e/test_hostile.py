@@ -170,6 +170,51 @@ def test_user_code_that_writes_what_it_should_not(running: Running, action: str)
     assert running.call("mean", action)[:2] == (200, "still here")
 
 
+# --- bootstraps ---
+
+TOML = """
+kind = "bootstrap"
+
+[names]
+mean = "3.10"
+
+[interpreter]
+command = "python"
+lang_dir = "/var/fc/lang/{id}/bin"
+links = ["python3"]
+argv = ["{interpreter}", "{home}/bootstrap.py"]
+"""
+BOOTSTRAP = """
+import socket, sys
+listener = socket.socket(socket.AF_UNIX, fileno=3)
+while True:
+    connection = listener.accept()[0]
+    connection.recv(65536)
+    WHAT
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        (r"connection.sendall(b'\0garbage\r\n\r\n')", "Its answer is not HTTP: "),
+        (r"connection.sendall(b'HTTP/1.1 200 OK\r\nX: ' + b'a' * 3_000_000); connection.recv(1)", "is not HTTP: "),
+        ("connection.close(); sys.exit(3)", "exited unexpectedly(code 3"),
+        ("connection.recv(1)", "health check failed in 5 seconds"),
+    ],
+)  # fmt: skip
+def test_a_bootstrap_that_answers_nonsense(workshop: Workshop, what: str, says: str) -> None:
+    workshop.project(EVENT, mean={"runtime": "mean"}, hello={})
+    bootstrap = BOOTSTRAP.replace("WHAT", what)
+    workshop.write({"runtimes/mean/runtime.toml": TOML, "runtimes/mean/bootstrap.py": bootstrap})
+    with workshop.started("--runtimes-dir", "runtimes", "--start-timeout", "5") as running:
+        status, body, _ = running.call("mean")
+        assert (status, says in json.loads(body)["Message"]) == (412, True), body
+        assert running.call("hello")[:2] == (200, "fine")
+        assert running.stop() == 0
+        assert "Traceback" not in running.err
+
+
 # --- paths ---
 
 

@@ -208,3 +208,13 @@ def test_alone_it_leaves_nothing_behind(hello):
     assert event_of(hello.run("invoke", "-e", "x")) == "x"
     assert not list((hello.state / "run").iterdir()) and not hello.endpoint_file.exists()
     assert (hello.state / ".gitignore").exists(), "nothing of it gets into a repository"
+
+
+@pytest.mark.parametrize("command", ["invoke", "start", "doctor"])
+def test_a_folder_for_its_own_files_that_can_not_be_used_is_named(hello, command):
+    hello.write({".fclocal": "a file, where a folder should be"})
+    done = hello.run(command, *(("--port", "0") if command != "invoke" else ()))
+    assert done.returncode == (1 if command == "doctor" else 2)
+    assert str(hello.state) in done.stdout + done.stderr and "--state-dir" in done.stdout + done.stderr
+    assert "Sorry" not in done.stderr
+    assert hello.run("invoke", "--state-dir", "elsewhere", "-e", "x").returncode == 0

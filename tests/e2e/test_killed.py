@@ -27,8 +27,9 @@ def handler(event, context):
 
 
 @pytest.mark.parametrize("rung", RUNGS)
-def test_no_process_is_left_of_50_instances_half_of_them_frozen(workshop, meeting, rung):
-    need_rung(rung)
+def test_no_process_is_left_of_50_instances_half_of_them_frozen(anybodys, meeting, rung):
+    workshop = anybodys
+    need_rung(rung, workshop.command)
     workshop.project(WORKER, worker={"timeout": 600, "memorySize": 128})
     with workshop.started("--json", "--walls", rung) as running, ThreadPoolExecutor(INSTANCES) as callers:
         # All are there at once, so each has an instance of its own; then half of them are answered, and freeze.

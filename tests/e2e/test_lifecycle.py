@@ -67,6 +67,8 @@ def story(events) -> list[str]:
                 told.append(f"{event['hook']} ends")
             case "invocation_started":
                 told.append("cold invocation" if event["cold"] else "warm invocation")
+            case "invocation_ended":
+                told.append("invocation ends")
             case "log_line" if not event["text"].startswith("FunctionCompute"):
                 told.append(f"log: {event['text']}")
     return told
@@ -80,8 +82,8 @@ def test_initializer_and_pre_stop_have_their_places(workshop):
         assert running.stop() == 0
         assert story(running.events()) == [
             *("initializing", "Initialize begins", "log: initialize", "Initialize ends", "idle"),
-            *("busy", "cold invocation", "log: handler", "idle"),
-            *("busy", "warm invocation", "log: handler", "idle"),
+            *("cold invocation", "log: handler", "invocation ends"),
+            *("warm invocation", "log: handler", "invocation ends"),
             *("stopping", "PreStop begins", "log: pre stop", "PreStop ends", "stopped (shutdown)"),
         ]
 

@@ -269,3 +269,64 @@ def test_a_custom_image_of_ones_own(workshop: Workshop) -> None:
         status, body, _ = running.http("GET", "/a?b", headers={"Host": f"web.localhost:{running.port}"})
         assert (status, body) == (201, "GET /a?b ['18081']"), "a program gets the request as it is"
         assert running.stop() == 0
+
+
+# --- FC 2's HTTP handlers ---
+
+FC2 = """
+edition: 1.0.0
+name: e2e
+services:
+  {name}:
+    component: fc
+    props:
+      region: cn-hangzhou
+      service: {{name: shop}}
+      function: {{name: {name}, runtime: {runtime}, handler: index.handler, codeUri: ./code}}
+      triggers:
+        - {{name: http, type: http, config: {{authType: anonymous, methods: [GET, POST]}}}}
+"""
+WSGI = """
+import json
+
+def handler(environ, start_response):
+    print("asked for " + environ["fc.request_uri"])
+    names = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "fc.request_uri", "HTTP_X_MINE")
+    body = environ["wsgi.input"].read()
+    start_response("201 Created", [("Content-Type", "text/html"), ("X-Twice", "a"), ("X-Twice", "b")])
+    return [json.dumps([environ.get(name) for name in names]).encode("utf-8"), body]
+"""
+REQ_RESP = """
+exports.handler = (req, resp, context) => {
+  console.log('asked for ' + req.url);
+  resp.setStatusCode(201);
+  resp.setHeader('Content-Type', 'text/html');
+  resp.setHeader('X-Twice', ['a', 'b']);
+  const seen = [req.method, req.path, req.queries, req.clientIP, req.url, req.headers['x-mine']];
+  resp.send(Buffer.concat([Buffer.from(JSON.stringify(seen)), req.body]));
+};
+"""
+
+
+@pytest.mark.parametrize(
+    ("runtime", "file", "code", "path", "query"),
+    [
+        ("python3.9", "index.py", WSGI, "/a b", "c=1&c=2"),
+        ("nodejs16", "index.js", REQ_RESP, "/a%20b", {"c": ["1", "2"]}),
+    ],
+)
+def test_http_handlers_of_fc2_see_the_clients_own_request(
+    workshop: Workshop, runtime: str, file: str, code: str, path: str, query: object
+) -> None:
+    workshop.write({"s.yaml": FC2.format(name="page", runtime=runtime), f"code/{file}": code})
+    uri = "/2016-08-15/proxy/shop/page/a%20b?c=1&c=2"
+    with workshop.started("--json") as running:
+        status, body, headers = running.http("POST", uri, "\0\1", {"X-Mine": "yes"})
+        seen, end = json.JSONDecoder().raw_decode(body)
+        assert seen == ["POST", path, query, "127.0.0.1", uri, "yes"]
+        wanted = (201, "\0\1", "text/html", "b")
+        assert (status, body[end:], headers["content-type"], headers["x-twice"]) == wanted, "the last of two"
+        status, _, headers = running.http("POST", uri + "&d", "x", {"X-Fc-Invocation-Type": "Async"})
+        assert (status, "x-fc-async-task-id" in headers) == (202, True)
+        running.until(lambda event: event["kind"] == "log_line" and f"asked for {uri}&d" in event["text"])
+        assert running.stop() == 0

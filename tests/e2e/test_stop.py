@@ -50,8 +50,9 @@ def test_the_first_signal_lets_what_runs_finish_and_runs_pre_stop(workshop, meet
 
 @pytest.mark.parametrize("rung", RUNGS)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
-def test_the_second_signal_ends_everything_at_once(workshop, meeting, rung, number, code):
-    need_rung(rung)
+def test_the_second_signal_ends_everything_at_once(anybodys, meeting, rung, number, code):
+    workshop = anybodys
+    need_rung(rung, workshop.command)
     hooked(workshop)
     with workshop.started("--json", "--walls", rung) as running, ThreadPoolExecutor(1) as callers:
         answer = callers.submit(running.call, "slow", str(meeting.port))

@@ -200,7 +200,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 FISH = "fclocal completion fish | source; complete -C '{line}' | cut -f1"
 # zsh's own `compadd` works only while a line is edited; here it prints what it is given (`-a NAME`: an array).
 ZSH = """
-autoload -Uz compinit && compinit -u -d /dev/null
+autoload -Uz compinit && compinit -u -D
 eval "$(fclocal completion zsh)"
 compadd() {{ print -l -- "${{(P)argv[-1]}}"; }}
 words=({line}) CURRENT=${{#words}}

@@ -7,10 +7,12 @@ import functools
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import uuid
@@ -26,6 +28,9 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "emulator")
 # Nothing is asserted about time here: this only ends a test that hangs, on a machine that is busy.
 PATIENCE_SECONDS = 120.0
+# What the command imports, for a Python that does not have it installed.
+PYTHONPATH = f"{ROOT}:{sysconfig.get_path('platlib')}"
+NOBODY_IN_PARTICULAR = "54321"  # a user number that no system gives away
 RUNGS = ("bwrap", "landlock", "plain")
 PYTHON_FUNCTION = {"runtime": "python3.10", "handler": "index.handler", "memorySize": 256, "timeout": 30}
 
@@ -44,6 +49,7 @@ class Workshop:
     """A project folder and the command in it. `mark` is in the environment of everything that its functions start."""
 
     root: Path
+    command: tuple[str, ...] = COMMAND
     mark: str = field(default_factory=lambda: f"fclocal-e2e-{uuid.uuid4().hex}")
     env: dict[str, str] = field(default_factory=dict)
 
@@ -81,7 +87,7 @@ class Workshop:
     ) -> subprocess.CompletedProcess[str]:
         """One command, run to its end; without `input` its stdin is /dev/null."""
         done = subprocess.run(
-            [*COMMAND, *args],
+            [*self.command, *args],
             cwd=self.root,
             env=self.environ(**(env or {})),
             input=input,
@@ -98,7 +104,7 @@ class Workshop:
         number = len(list(self.root.glob("*.out")))
         with (self.root / f"{number}.out").open("wb") as out, (self.root / f"{number}.err").open("wb") as err:
             process = subprocess.Popen(
-                [*COMMAND, "start", "--port", "0", *args],
+                [*self.command, "start", "--port", "0", *args],
                 cwd=self.root,
                 env=self.environ(**(env or {})),
                 stdin=subprocess.DEVNULL,
@@ -244,7 +250,8 @@ class Running:
 
     def folders(self) -> list[Path]:
         """Folders of this run: of its instances beside the project, of its sockets elsewhere."""
-        bases = [self.workshop.state / "run", Path("/tmp") / f"fclocal-{os.getuid()}"]
+        owner = (self.workshop.state / "run").stat().st_uid
+        bases = [self.workshop.state / "run", Path("/tmp") / f"fclocal-{owner}"]
         if runtime := self.workshop.environ().get("XDG_RUNTIME_DIR"):
             bases.append(Path(runtime) / "fclocal")
         return [base / self.run_id for base in bases if (base / self.run_id).exists()]
@@ -260,20 +267,37 @@ class Running:
 
 
 @functools.cache
-def why_no_rung(rung: str) -> str:
-    """Why this machine does not have these walls, in fclocal's own words; empty where it does."""
-    argv = [*COMMAND, "doctor", "--json", "--walls", rung, "--port", "0"]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+def why_no_rung(rung: str, command: tuple[str, ...]) -> str:
+    """Why this user does not have these walls here, in fclocal's own words; empty where they work."""
+    argv = [*command, "doctor", "--json", "--walls", rung, "--port", "0"]
     with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        environ = Workshop(Path(folder)).environ()
         done = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     findings = [json.loads(line) for line in done.stdout.splitlines()]
     assert findings, done.stderr
     return "; ".join(f["detail"] for f in findings if f["topic"] == "walls" and f["state"] == "none")
 
 
-def need_rung(rung: str) -> None:
-    if reason := why_no_rung(rung):
+def need_rung(rung: str, command: tuple[str, ...] = COMMAND) -> None:
+    if reason := why_no_rung(rung, command):
         pytest.skip(reason)
+
+
+def as_ordinary_user() -> tuple[str, ...]:
+    """The command as a user without any right, for whom it needs a Python that everybody can reach. May skip."""
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() != 0 or setpriv is None:
+        pytest.skip("only root can become another user, by setpriv; this user's run is the same")
+    become = (setpriv, f"--reuid={NOBODY_IN_PARTICULAR}", f"--regid={NOBODY_IN_PARTICULAR}", "--clear-groups")
+    for python in (sys.executable, "/usr/bin/python3"):
+        command = (*become, "env", f"PYTHONPATH={PYTHONPATH}", python, "-m", "emulator")
+        if (
+            subprocess.run([*command, "--version"], cwd="/", capture_output=True, timeout=PATIENCE_SECONDS).returncode
+            == 0
+        ):
+            return command
+    pytest.skip("an ordinary user can not reach a Python of 3.11 or later with this source tree and its libraries")
 
 
 class Meeting:

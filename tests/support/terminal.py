@@ -8,11 +8,19 @@ import os
 import pty
 import struct
 import subprocess
+import sys
 import termios
 import threading
 from typing import Self
 
-from tests.support.command import COMMAND, Running, Workshop, eventually
+from tests.support.command import Running, Workshop, eventually
+
+# In the child itself: code between fork and exec is not safe where the tests run in several threads.
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 class OnTerminal:
@@ -23,14 +31,13 @@ class OnTerminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         self.process = subprocess.Popen(
-            [*COMMAND, *args],
+            [sys.executable, "-c", TAKE_TERMINAL, *workshop.command, *args],
             cwd=workshop.root,
             env=workshop.environ(TERM="xterm", **env),
             stdin=slave,
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
         self._data = b""

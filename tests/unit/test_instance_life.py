@@ -1,4 +1,4 @@
-"""An instance's life around its invocations: freeze, hooks, provisioned instances, ends."""
+"""An instance's life around its invocations: freeze, thaw, hooks, its end and the reasons for it."""
 
 from __future__ import annotations
 
@@ -145,3 +145,19 @@ def test_a_withdrawn_revision_finishes_what_runs():
             assert gone.reason == "replaced"
 
     run(main())
+
+
+@pytest.mark.parametrize("freeze_after", [0.0, 0.01])
+def test_an_instance_is_frozen_after_every_request_not_only_the_first(freeze_after):
+    async def main():
+        async with core(freeze=True, freeze_after=freeze_after) as c:
+            for count in (1, 2, 3):
+                await c.invoke(b"again")
+                await c.until(lambda _, n=count: len(frozen(c.seen)) == n)
+            assert len(c.walls.made) == 1
+
+    asyncio.run(main())
+
+
+def frozen(events):
+    return [event for event in events if isinstance(event, InstanceMoved) and event.after is State.FROZEN]

@@ -1,8 +1,9 @@
 """A diary on NAS: it outlives the instance, and every instance sees the same file."""
 
+import os
 from pathlib import Path
 
-DIARY = Path("/mnt/diary/diary.txt")
+DIARY = Path(os.environ["DIARY_FOLDER"], "diary.txt")
 
 
 def handler(event, context):
