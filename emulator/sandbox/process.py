@@ -322,7 +322,9 @@ class ProcessSandbox:
             return proctree.walk(self._init.pid)
         if self._child is None or self._folders is None:
             return []
-        return proctree.family(self._child.pid, self._folders.mark.encode())
+        mark = self._folders.mark.encode()
+        # Once it was reaped, its number may mean another process, and another session.
+        return proctree.marked(mark) if self._child.exited.done() else proctree.family(self._child.pid, mark)
 
 
 def _exit_of(status: int, *, gated: bool) -> Exit:
