@@ -99,8 +99,13 @@ class _Site:
 async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Ground, list[_Refused]]:
     refused: list[_Refused] = []
     for name in _RUNGS if wanted == "auto" else (wanted,):
+        try:
+            candidates = [*_candidates(name, site)]
+        except SandboxError as error:  # a processor that no filter is known for
+            refused.append(_Refused(name, error.message))
+            continue
         reason = ""
-        for rung in _candidates(name, site):
+        for rung in candidates:
             ground = replace(seed, rung=rung, networks=replace(seed.networks, own=rung.own_networks))
             failure = await _trial(ground, Network.HOST)
             if failure is None:

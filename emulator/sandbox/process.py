@@ -133,7 +133,7 @@ class ProcessSandbox:
         try:
             status = await asyncio.wait_for(asyncio.shield(child.exited), timeout)
         except BaseException:
-            child.send(signal.SIGKILL)
+            child.kill_group()
             await child.exited
             raise
         finally:
@@ -322,7 +322,9 @@ class ProcessSandbox:
             return proctree.walk(self._init.pid)
         if self._child is None or self._folders is None:
             return []
-        return proctree.family(self._child.pid, self._folders.mark.encode())
+        mark = self._folders.mark.encode()
+        # Once it was reaped, its number may mean another process, and another session.
+        return proctree.marked(mark) if self._child.exited.done() else proctree.family(self._child.pid, mark)
 
 
 def _exit_of(status: int, *, gated: bool) -> Exit:

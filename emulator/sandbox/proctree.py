@@ -93,6 +93,11 @@ def family(root: int, mark: bytes) -> list[int]:
     return [pid for pid in found if alive(pid)]
 
 
+def marked(mark: bytes) -> list[int]:
+    """Every process that carries `mark`."""
+    return [pid for pid in all_pids() if carries(pid, mark) and alive(pid)]
+
+
 def alive(pid: int) -> bool:
     known = stat(pid)
     return known is not None and known.state not in "ZX"

@@ -7,11 +7,9 @@ A login shell's scope belongs to root, and only systemd can move a process out o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import shutil
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,9 +68,7 @@ async def _ask(request: list[str], env: Mapping[str, str]) -> bool:
     try:
         return await asyncio.shield(child.exited) == 0
     finally:
-        if not child.exited.done():
-            with contextlib.suppress(OSError):
-                os.killpg(child.pid, signal.SIGKILL)
+        child.kill_group()
 
 
 async def _arrive(unit: str) -> bool:

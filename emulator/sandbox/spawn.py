@@ -33,12 +33,17 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
+    def kill_group(self) -> None:
+        """SIGKILL to it and to what it started in its session; nothing happens when it is gone."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     def _reap(self) -> None:
         if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return
         if self._leads:  # while nobody reaped it, the number of the group can mean no other one
-            with contextlib.suppress(OSError):
-                os.killpg(self.pid, signal.SIGKILL)
+            self.kill_group()
         _, status = os.waitpid(self.pid, 0)
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
