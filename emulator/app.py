@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from emulator.config.credentials import local_keys
 from emulator.config.settings import Settings, apply_to_project
 from emulator.dispatch.dispatcher import Dispatcher
 from emulator.dispatch.engine import Engine
 from emulator.dispatch.tasks import TaskQueue
 from emulator.gateway.app import Gateway
+from emulator.gateway.auth import Auth
 from emulator.gateway.protocol import Deadlines
 from emulator.gateway.server import Server, make_server
 from emulator.instance.maker import InstanceMaker, MakerOptions
@@ -87,8 +90,10 @@ class Emulator:
         registry.on_change(self._moved_on)
         for function in self.project.functions:
             self._deploy(function)
+        keys = local_keys(account, os.environ)
+        auth = Auth(keys, self.token, self.journal, clock, verify_signatures=settings.verify_signatures)
         self._server = make_server(
-            Gateway(self.engine, self.token),
+            Gateway(self.engine, self.token, auth),
             settings.host,
             settings.port,
             Deadlines(header=settings.header_timeout, body=settings.body_timeout),

@@ -35,7 +35,10 @@ class HttpCall:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What to invoke with. `timeout` is the caller's patience in seconds; None waits as long as it takes."""
+    """What to invoke with. `timeout` is the caller's patience in seconds; None waits as long as it takes.
+
+    `token` is the emulator's own, which it takes in place of a signature.
+    """
 
     event: bytes = b""
     qualifier: str = ""
@@ -43,23 +46,28 @@ class Call:
     task_id: str = ""
     timeout: float | None = None
     http: HttpCall | None = None
+    token: str = ""
 
     def request(self, function: Served, port: int) -> Request:
         """The request for a function of the emulator on `port`."""
         if self.http is not None:
             return self._http_request(function, self.http, port)
         headers = [(h.INVOCATION_TYPE, "Async")] if self.is_async else [(h.LOG_TYPE, "Tail")]
+        headers += self._pass()
         if self.task_id:
             name = h.ASYNC_TASK_ID if function.api == Api.FC3.value else h.STATEFUL_ASYNC_ID
             headers.append((name, self.task_id))
         return Request("POST", function.invoke_path(self.qualifier), f"127.0.0.1:{port}", headers, self.event)
+
+    def _pass(self) -> list[tuple[str, str]]:
+        return [(h.TOKEN, self.token)] if self.token else []
 
     def _http_request(self, function: Served, http: HttpCall, port: int) -> Request:
         if not function.host:
             raise UserError(
                 f"function {function.name} has no HTTP trigger", "leave out --path, --method and -H, and give an event"
             )
-        headers = [*http.headers, *([(h.INVOCATION_TYPE, "Async")] if self.is_async else [])]
+        headers = [*http.headers, *([(h.INVOCATION_TYPE, "Async")] if self.is_async else []), *self._pass()]
         path = quote(http.path if http.path.startswith("/") else f"/{http.path}", safe=URL_MARKS)
         method = http.method.upper() or ("POST" if self.event else "GET")
         return Request(method, path, f"{function.host}:{port}", headers, self.event)

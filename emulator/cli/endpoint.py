@@ -44,7 +44,7 @@ def process_started(pid: int) -> str:
     return done.stdout.strip()
 
 
-def this_endpoint(url: str, port: int, functions: tuple[Served, ...], token: str = "") -> Endpoint:
+def this_endpoint(url: str, port: int, functions: tuple[Served, ...], token: str) -> Endpoint:
     """The endpoint of this process."""
     pid = os.getpid()
     return Endpoint(url, port, pid, process_started(pid), token, functions)

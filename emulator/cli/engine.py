@@ -29,6 +29,9 @@ class RunningEmulator(Protocol):
     def port(self) -> int: ...
 
     @property
+    def token(self) -> str: ...
+
+    @property
     def project(self) -> Project: ...
 
     @property

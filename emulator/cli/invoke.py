@@ -105,6 +105,7 @@ def _invoke_running(endpoint: Endpoint, name: str | None, wanted: Call, place: W
         place.terminal.tell(f"fclocal: the emulator at {endpoint.url} runs already, {names} changes nothing for it")
     chosen = choose_name([f.name for f in endpoint.functions], name)
     function = next(f for f in endpoint.functions if f.name == chosen)
+    wanted = replace(wanted, token=endpoint.token)
     code, _ = run(call(endpoint.port, function, wanted, TailLog(place.terminal.tell), place.terminal))
     return code
 

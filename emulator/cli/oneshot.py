@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 from emulator.cli.call import FUNCTION_FAILED, Call, call
 from emulator.cli.engine import RunningEmulator
@@ -35,6 +36,7 @@ async def invoke_alone(
     try:
         async with emulator:
             try:
+                wanted = replace(wanted, token=emulator.token)
                 return await _invoke(emulator.port, function, wanted, follower, terminal)
             except asyncio.CancelledError:
                 await emulator.kill()

@@ -33,7 +33,7 @@ async def serve(emulator: RunningEmulator, settings: Settings, terminal: Termina
         try:
             terminal.write(_ready_lines(emulator) if settings.json else _screen(emulator, terminal))
             functions = tuple(served(function) for function in emulator.project.functions)
-            write_endpoint(settings.state_dir, this_endpoint(emulator.url, emulator.port, functions))
+            write_endpoint(settings.state_dir, this_endpoint(emulator.url, emulator.port, functions, emulator.token))
             follower.start()
             _settle_memory()
             await signals.first.wait()

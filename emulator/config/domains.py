@@ -6,7 +6,8 @@ import re
 from types import MappingProxyType
 
 from emulator.config.section import Section
-from emulator.config.tree import Map, plain
+from emulator.config.tree import Json, Map, plain
+from emulator.config.triggers import warn_of_closed_door
 from emulator.model.function import LATEST, CustomDomain, FunctionName, RewriteRule, Route
 
 # Stands in for `auto`, where FC would make a name below devsapp.net
@@ -27,8 +28,17 @@ def domain(section: Section, routes: tuple[Route, ...], label: str) -> CustomDom
         return None
     if not routes:
         section.report.warn(f"domain `{name}` has no route", section.map.place)
-    auth = plain(section.section("authConfig").map) if section.has("authConfig") else {}
-    return CustomDomain(name, routes, MappingProxyType(auth if isinstance(auth, dict) else {}), section.map.place)
+    return CustomDomain(name, routes, MappingProxyType(_auth(section)), section.map.place)
+
+
+def _auth(section: Section) -> dict[str, Json]:
+    """The domain's own `authConfig`; without one, the triggers' hold."""
+    if not section.has("authConfig"):
+        return {}
+    config = section.section("authConfig")
+    warn_of_closed_door(config, config.text("authType").lower(), "authInfo")
+    auth = plain(config.map)
+    return auth if isinstance(auth, dict) else {}
 
 
 def routes(section: Section, key: str, service: str = "") -> tuple[Route, ...]:

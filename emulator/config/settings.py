@@ -84,6 +84,9 @@ class Settings:
     body_timeout: float = option(
         30.0, "How long a client may pause between two pieces of a request body.", at_least=0.1, unit="s"
     )
+    verify_signatures: bool = option(
+        False, "Ask InvokeFunction for a right signature by a known access key, as FC does; else any key will do."
+    )
     account_id: str = option("123456789", "Account id that functions see, and that ARNs carry.")
     runtimes_dir: Path | None = option(  # noqa: RUF009 - makes a field
         None, "Folder with further runtimes, one folder each.", kind=Kind.PATH

@@ -11,6 +11,8 @@ from emulator.model import limits
 from emulator.model.function import HTTP_METHODS, LATEST, Trigger, TriggerType
 
 AUTH_TYPES = ("anonymous", "function", "jwt", "basic", "bearer")
+# What each of them can not do without, and who is let in then: nobody
+NEEDED = {"jwt": "jwks", "basic": "users", "bearer": "tokens"}
 TYPES = {t.value: t for t in TriggerType}
 
 
@@ -91,6 +93,13 @@ def _config(entry: Section, kind: TriggerType) -> dict[str, Json]:
     return fields
 
 
+def warn_of_closed_door(section: Section, auth_type: str, key: str) -> None:
+    """`authConfig` of a trigger, or a domain's `authInfo`, must hold what its `authType` compares with."""
+    needed = NEEDED.get(auth_type)
+    if needed is not None and needed not in {name.lower() for name in section.section(key).map.entries}:
+        section.warn(key, f"`authType: {auth_type}` needs `{needed}` in `{key}`; without it every request is refused")
+
+
 def _http(section: Section, fields: dict[str, Json]) -> dict[str, Json]:
     auth = section.text("authType").lower()
     if auth and auth not in AUTH_TYPES:
@@ -99,6 +108,7 @@ def _http(section: Section, fields: dict[str, Json]) -> dict[str, Json]:
         auth = near
     if auth:
         fields["authType"] = auth
+    warn_of_closed_door(section, auth, "authConfig")
     methods = [method.upper() for method in section.texts("methods")]
     for method in methods:
         if method not in HTTP_METHODS:

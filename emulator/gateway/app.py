@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from emulator.dispatch.engine import Engine
 from emulator.gateway import reply
+from emulator.gateway.auth import Auth
 from emulator.gateway.domains import find_domain, find_route, function_of_host, proxy_target, url_labels
 from emulator.gateway.guard import Face, Guard, host_name
 from emulator.gateway.invoke import InvokeFace
@@ -28,10 +29,10 @@ _FC2 = re.compile(r"/(?:2021-04-06|2016-08-15)/services/([^/]+)/functions/([^/]+
 class Gateway:
     """Every request comes in here. `token` is what a browser page of ours must show to change things."""
 
-    def __init__(self, engine: Engine, token: str) -> None:
+    def __init__(self, engine: Engine, token: str, auth: Auth) -> None:
         self._engine = engine
-        self._invoke = InvokeFace(engine)
-        self._web = WebFace(engine)
+        self._invoke = InvokeFace(engine, auth)
+        self._web = WebFace(engine, auth)
         self._labels = url_labels(function.name for function in engine.project.functions)
         hosts = [domain.name for domain in engine.project.domains]
         self._guard = Guard(self.classify, token, hosts)
@@ -96,7 +97,7 @@ class Gateway:
             return None
         route = find_route(domain, unquote(raw_path))
         target = rewrite(route.rewrites, raw_path + behind)
-        return Address(route.function, target, route.qualifier, host=host, methods=route.methods)
+        return Address(route.function, target, route.qualifier, host=host, methods=route.methods, domain=domain)
 
     def _host(self, scope: Scope) -> str:
         value = next((value for name, value in scope["headers"] if name == b"host"), b"")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection, Iterable, MutableMapping
 from enum import Enum
 from typing import Any
 
+from emulator.model import headers as h
 from emulator.model.errors import FCError
 
-TOKEN_HEADER = b"x-fclocal-token"
+TOKEN_HEADER = h.TOKEN.encode()
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Decisions are remembered for this many different values; a client that varies them only empties the memory.
 REMEMBERED = 1024
@@ -98,7 +99,7 @@ class Guard:
         # Fetch metadata is absent over plain HTTP to other names than localhost: a hint that refuses, never a pass.
         if site == b"cross-site" and (face is Face.CODE or not reads):
             return FCError(403, "OriginNotAllowed", "other sites may not use the emulator")
-        if (face is Face.CODE or not reads) and scope["method"] != "OPTIONS" and not self._has_token(headers):
+        if (face is Face.CODE or not reads) and scope["method"] != "OPTIONS" and not shows_token(headers, self._token):
             return FCError(
                 401,
                 "TokenRequired",
@@ -137,13 +138,15 @@ class Guard:
         except ValueError:
             return False
 
-    def _has_token(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        for name, value in headers:
-            if name == TOKEN_HEADER and hmac.compare_digest(value, self._token):
-                return True
-            if name == b"authorization" and value[:7].lower() == b"bearer ":
-                return hmac.compare_digest(value[7:].strip(), self._token)
-        return False
+
+def shows_token(headers: Iterable[tuple[bytes, bytes]], token: bytes) -> bool:
+    """Whether a request shows the emulator's token, which only its owner can read."""
+    for name, value in headers:
+        if name == TOKEN_HEADER and hmac.compare_digest(value, token):
+            return True
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return hmac.compare_digest(value[7:].strip(), token)
+    return False
 
 
 def host_name(value: bytes) -> str | None:

@@ -9,10 +9,11 @@ from starlette.types import Receive, Scope, Send
 
 from emulator.dispatch.engine import Engine
 from emulator.gateway import reply, request
-from emulator.model.errors import EntityTooLarge, FCError, InvalidArgument
+from emulator.gateway.auth import Auth
+from emulator.model.errors import FCError, InvalidArgument
 from emulator.model.function import Api, FunctionName, Revision
 from emulator.model.invocation import Header, Invocation
-from emulator.model.limits import ASYNC_MAX_DELAY_SECONDS, ASYNC_PAYLOAD_BYTES, SYNC_PAYLOAD_BYTES
+from emulator.model.limits import ASYNC_MAX_DELAY_SECONDS, ASYNC_PAYLOAD_BYTES
 
 _TASK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}\Z")
 # An id that FC itself makes begins with a digit, and is a legal task id (runtime-contract.md §4.6).
@@ -22,8 +23,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 class InvokeFace:
     """Answers `…/invocations`, whichever API it came through."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, auth: Auth) -> None:
         self._engine = engine
+        self._auth = auth
         self._constants: dict[tuple[Revision, str, bool], tuple[Header, ...]] = {}
 
     async def __call__(
@@ -32,6 +34,7 @@ class InvokeFace:
         engine = self._engine
         request_id = engine.request_ids.new() if api is Api.FC3 else str(uuid.uuid4())
         try:
+            self._auth.check_invocation(scope)
             revision = engine.registry.resolve(name, qualifier)
             picked = request.pick(scope)
             if picked.get(b"x-fc-invocation-type") not in (None, b"Sync"):
@@ -79,12 +82,8 @@ class InvokeFace:
         kind = picked[b"x-fc-invocation-type"].decode("latin-1")
         if kind != "Async":
             raise InvalidArgument(f"invocation type '{kind}' is not supported. Allowed values are: Sync, Async")
-        length = request.declared_length(picked)
-        if length is not None and length > ASYNC_PAYLOAD_BYTES:
-            raise EntityTooLarge(ASYNC_PAYLOAD_BYTES)
-        body = await request.gather(await request.read(receive, length, SYNC_PAYLOAD_BYTES))
-        if len(body) > ASYNC_PAYLOAD_BYTES:
-            raise EntityTooLarge(ASYNC_PAYLOAD_BYTES)
+        payload = await request.read(receive, request.declared_length(picked), ASYNC_PAYLOAD_BYTES)
+        body = await request.gather(payload)
         call = Invocation(revision, request_id, body=body, length=len(body), qualifier=qualifier, trigger="async")
         task = self._engine.tasks.submit(call, task_id(picked), delay(picked))
         await reply.send_accepted(send, request_id, task.id, api)

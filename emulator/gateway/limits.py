@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from emulator.instance.protocol import header_bytes
 from emulator.model.errors import AccessDenied, BadResponse, InvalidArgument
 from emulator.model.function import Trigger
 from emulator.model.invocation import Headers
-from emulator.model.limits import (
-    REQUEST_HEADER_BYTES,
-    REQUEST_TARGET_BYTES,
-    RESPONSE_HEADER_BYTES,
-    SYNC_PAYLOAD_BYTES,
-)
-
-
-def header_bytes(headers: Headers) -> int:
-    """The size of headers as they stand in a head: `name: value` and its line end."""
-    return sum([len(name) + len(value) + 4 for name, value in headers])
+from emulator.model.limits import REQUEST_HEADER_BYTES, REQUEST_TARGET_BYTES, RESPONSE_HEADER_BYTES
 
 
 def check_request_head(target: bytes, headers: Headers) -> None:
@@ -26,16 +17,21 @@ def check_request_head(target: bytes, headers: Headers) -> None:
         raise InvalidArgument(f"the request headers exceed the limit of {REQUEST_HEADER_BYTES} bytes")
 
 
-def check_body_length(length: int | None, limit: int = SYNC_PAYLOAD_BYTES) -> None:
-    """Raises `InvalidArgument`, which is what an HTTP trigger answers; InvokeFunction has `EntityTooLarge`."""
-    if length is not None and length > limit:
-        raise InvalidArgument(f"the request body exceeds the limit of {limit} bytes")
+def body_too_large(limit: int) -> InvalidArgument:
+    """What an HTTP trigger answers; InvokeFunction has `EntityTooLarge`."""
+    return InvalidArgument(f"the request body exceeds the limit of {limit} bytes")
 
 
 def check_response_headers(headers: Headers) -> None:
     """Raises `BadResponse` (502) where a function's headers are too large."""
     if header_bytes(headers) > RESPONSE_HEADER_BYTES:
         raise BadResponse(f"the response headers exceed the limit of {RESPONSE_HEADER_BYTES} bytes")
+
+
+def check_default_url(trigger: Trigger, by_domain: bool) -> None:
+    """Raises 403 for a trigger with `disableURLInternet`, which only a custom domain still reaches."""
+    if not by_domain and str(trigger.config.get("disableURLInternet", "")).lower() == "true":
+        raise AccessDenied("access denied due to function internet URL is disable")
 
 
 def check_method(trigger: Trigger, method: str, route_methods: tuple[str, ...] = ()) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from starlette.types import Receive, Scope
 
-from emulator.model.errors import ClientClosedRequest, EntityTooLarge, InvalidArgument
+from emulator.model.errors import ClientClosedRequest, EntityTooLarge, FCError, InvalidArgument
 from emulator.model.invocation import Body
 from emulator.model.limits import STREAM_ABOVE_BYTES, SYNC_PAYLOAD_BYTES
 
@@ -36,13 +36,18 @@ class Payload(NamedTuple):
     length: int | None
 
 
-async def read(receive: Receive, length: int | None, limit: int = SYNC_PAYLOAD_BYTES) -> Payload:
-    """Read a body, or only its beginning if it is large. Raises `EntityTooLarge`, `ClientClosedRequest`.
+async def read(
+    receive: Receive,
+    length: int | None,
+    limit: int = SYNC_PAYLOAD_BYTES,
+    too_large: Callable[[int], FCError] = EntityTooLarge,
+) -> Payload:
+    """Read a body, or only its beginning if it is large. Raises `too_large`, `ClientClosedRequest`.
 
-    A stream that turns out to be larger than `limit` raises `EntityTooLarge` at whoever reads it.
+    A stream that turns out to be larger than `limit` raises `too_large` at whoever reads it.
     """
     if length is not None and length > limit:
-        raise EntityTooLarge(limit)
+        raise too_large(limit)
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -51,17 +56,21 @@ async def read(receive: Receive, length: int | None, limit: int = SYNC_PAYLOAD_B
             raise ClientClosedRequest
         piece = message.get("body", b"")
         more = message.get("more_body", False)
-        if not more and not pieces:
-            return Payload(piece, len(piece))
-        pieces.append(piece)
         size += len(piece)
+        if size > limit:
+            raise too_large(limit)
+        if not more and not pieces:
+            return Payload(piece, size)
+        pieces.append(piece)
         if not more:
             return Payload(b"".join(pieces), size)
         if size > STREAM_ABOVE_BYTES:
-            return Payload(_rest(receive, b"".join(pieces), limit), length)
+            return Payload(_rest(receive, b"".join(pieces), limit, too_large), length)
 
 
-async def _rest(receive: Receive, begun: bytes, limit: int) -> AsyncIterator[bytes]:
+async def _rest(
+    receive: Receive, begun: bytes, limit: int, too_large: Callable[[int], FCError]
+) -> AsyncIterator[bytes]:
     size = len(begun)
     yield begun
     more = True
@@ -73,7 +82,7 @@ async def _rest(receive: Receive, begun: bytes, limit: int) -> AsyncIterator[byt
         more = message.get("more_body", False)
         size += len(piece)
         if size > limit:
-            raise EntityTooLarge(limit)
+            raise too_large(limit)
         yield piece
 
 

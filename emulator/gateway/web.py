@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.types import Receive, Scope, Send
 
 from emulator.dispatch.engine import Engine
 from emulator.gateway import cors, limits, reply, request
+from emulator.gateway.arrival import Arrival
+from emulator.gateway.auth import Auth
 from emulator.gateway.invoke import delay, task_id
 from emulator.gateway.tunnel import UPGRADE, ClientTunnel, splice
 from emulator.instance.protocol import without_fc
+from emulator.model import headers as h
 from emulator.model.errors import FCError, PathNotSupported, TriggerNotFound
-from emulator.model.function import LATEST, Api, FunctionName, Revision, Trigger
+from emulator.model.function import EMPTY, LATEST, Api, CustomDomain, FunctionName, Revision, Trigger
 from emulator.model.headers import DROPPED_RESPONSE_HEADERS
-from emulator.model.invocation import Body, Header, Invocation, Kind, Outcome
-from emulator.model.limits import ASYNC_PAYLOAD_BYTES, HTTP_FUNCTION_ERROR_BODY
+from emulator.model.invocation import Header, Invocation, Kind, Outcome
+from emulator.model.limits import ASYNC_PAYLOAD_BYTES, HTTP_FUNCTION_ERROR_BODY, SYNC_PAYLOAD_BYTES
 from emulator.triggers.http import HttpRequest, from_result, passed_on, to_event
+
+INVOCATION_TARGET = h.INVOCATION_TARGET.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +37,15 @@ class Address:
     base_path: str = ""
     host: str = ""
     methods: tuple[str, ...] = ()
+    domain: CustomDomain | None = None
 
 
 class WebFace:
     """Answers function URLs, whichever host or path they came through."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, auth: Auth) -> None:
         self._engine = engine
+        self._auth = auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, address: Address) -> None:
         request_id = self._engine.request_ids.new()
@@ -70,13 +78,15 @@ class WebFace:
             if answer is not None:
                 await reply.send_bytes(send, answer.status, [*answer.headers, hit.id_header], b"")
                 return
+        limits.check_default_url(hit.trigger, hit.address.domain is not None)
         limits.check_method(hit.trigger, method, hit.address.methods)
         limits.check_request_head(hit.address.target.encode("latin-1", "replace"), headers)
-        picked = request.pick(scope)
+        admitted, receive, hit = await self._admit(scope, receive, hit)
+        picked = request.pick(admitted)
         if picked.get(b"x-fc-invocation-type") == b"Async":
-            await self._accept(receive, scope, send, picked, hit)
+            await self._accept(receive, admitted, send, picked, hit)
             return
-        call = await self._invocation(scope, receive, picked, hit)
+        call = await self._invocation(admitted, await _body(receive, picked, SYNC_PAYLOAD_BYTES), hit)
         invoking = self._engine.dispatcher.invoke(call)
         scope["fclocal.on_disconnect"] = invoking.cancel
         async with invoking as outcome:
@@ -87,27 +97,33 @@ class WebFace:
             answered = cors.apply(rules, origin, method == "OPTIONS", answered)
             await reply.send_outcome(send, status, [*answered, *outcome.session_headers, hit.id_header], outcome)
 
-    async def _invocation(self, scope: Scope, receive: Receive, picked: dict[bytes, bytes], hit: _Hit) -> Invocation:
-        payload = await request.read(receive, request.declared_length(picked))
+    async def _admit(self, scope: Scope, receive: Receive, hit: _Hit) -> tuple[Scope, Receive, _Hit]:
+        """Let the request in, with what its authentication passes on to the function."""
+        address = hit.address
+        domain = address.domain
+        check = self._auth.check_of(hit.revision, domain.name if domain else "", domain.auth if domain else EMPTY)
+        if check is None:
+            return scope, receive, hit
+        path = unquote(address.target.partition("?")[0]) if address.base_path else scope["path"]
+        arrival = await check(Arrival(scope, receive, path, address.target))
+        return arrival.scope, arrival.receive, replace(hit, address=replace(address, target=arrival.target))
+
+    async def _invocation(self, scope: Scope, payload: request.Payload, hit: _Hit) -> Invocation:
         if _is_event(hit.revision):
             return self._event(scope, await request.gather(payload), hit)
-        return self._request(scope, payload.body, payload.length, hit)
-
-    def _request(self, scope: Scope, body: Body, length: int | None, hit: _Hit) -> Invocation:
-        """The caller's own request, passed through."""
         address = hit.address
         own = passed_on(scope["headers"])
         if not hit.revision.function.is_custom:
-            own.append((b"x-fclocal-request-uri", _client_uri(scope)))
+            own.append((h.REQUEST_URI.encode(), _client_uri(scope)))
         return Invocation(
             hit.revision,
             hit.request_id,
             kind=Kind.HTTP,
-            body=body,
-            length=length,
+            body=payload.body,
+            length=payload.length,
             qualifier=address.qualifier,
             method=scope["method"].encode(),
-            target=address.target.encode("latin-1", "replace"),
+            target=_target(hit, scope).encode("latin-1", "replace"),
             headers=own,
             base_path=address.base_path or address.target.partition("?")[0],
             client_ip=request.client_ip(scope),
@@ -145,11 +161,10 @@ class WebFace:
         )
 
     async def _accept(self, receive: Receive, scope: Scope, send: Send, picked: dict[bytes, bytes], hit: _Hit) -> None:
-        payload = await request.read(receive, request.declared_length(picked), ASYNC_PAYLOAD_BYTES)
-        body = await request.gather(payload)
-        call = self._event(scope, body, hit) if _is_event(hit.revision) else self._request(scope, body, len(body), hit)
-        task = self._engine.tasks.submit(call, task_id(picked), delay(picked))
-        await reply.send_accepted(send, hit.request_id, task.id, Api.FC3)
+        body = await request.gather(await _body(receive, picked, ASYNC_PAYLOAD_BYTES))
+        call = await self._invocation(scope, request.Payload(body, len(body)), hit)
+        task = self._engine.tasks.submit(call._replace(upgrade=False), task_id(picked), delay(picked))
+        await reply.send_accepted(send, hit.request_id, task.id, hit.revision.function.api)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +179,10 @@ class _Hit:
     @property
     def id_header(self) -> Header:
         return b"x-fc-request-id", self.request_id.encode()
+
+
+async def _body(receive: Receive, picked: dict[bytes, bytes], limit: int) -> request.Payload:
+    return await request.read(receive, request.declared_length(picked), limit, limits.body_too_large)
 
 
 def _is_event(revision: Revision) -> bool:
@@ -181,11 +200,22 @@ def _answer(revision: Revision, call: Invocation, outcome: Outcome) -> tuple[int
         return outcome.status, without_fc(outcome.headers, DROPPED_RESPONSE_HEADERS)
     output = outcome.body if isinstance(outcome.body, bytes) else b""
     answer = from_result(output)
+    limits.check_response_headers(answer.headers)
     outcome.body = answer.body
     if answer.failed:
         outcome.body = HTTP_FUNCTION_ERROR_BODY
         return 502, [reply.JSON_TYPE]
     return answer.status, list(answer.headers)
+
+
+def _target(hit: _Hit, scope: Scope) -> str:
+    """Path and query for the function. A custom runtime of FC 2 sees FC's own prefix before them, unless the client
+    names it in `x-fc-invocation-target` (runtime-contract.md §3.3)."""
+    address, function = hit.address, hit.revision.function
+    with_prefix = address.base_path and function.is_custom and function.api is Api.FC2
+    if with_prefix and not any(name == INVOCATION_TARGET for name, _ in scope["headers"]):
+        return address.base_path + address.target
+    return address.target
 
 
 def _client_uri(scope: Scope) -> bytes:

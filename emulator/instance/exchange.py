@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from emulator.instance import messages
 from emulator.instance.instance import Instance
-from emulator.instance.protocol import LogTail, failure_of
+from emulator.instance.protocol import LogTail, failure_of, header_bytes
 from emulator.instance.wire import Wire, WireBodyBroken, WireClosed, WireError, WireGarbage, WireResponse
 from emulator.model.errors import BadResponse, ClientClosedRequest, FCError
 from emulator.model.events import InvocationEnded, InvocationStarted
@@ -93,7 +93,7 @@ class Exchange:
             raise
         if response.upgraded and not self._call.upgrade:
             return await self._broken(WireGarbage("it upgrades the connection, which nobody asked for"))
-        if len(response.headers) > 8 and sum(len(n) + len(v) + 4 for n, v in response.headers) > RESPONSE_HEADER_BYTES:
+        if self._wire is not None and self._wire.head_bytes > RESPONSE_HEADER_BYTES < header_bytes(response.headers):
             self._error = FunctionError.UNHANDLED
             self._end(502, "response headers too large")
             raise BadResponse(f"response headers exceed the maximum allowed size ({RESPONSE_HEADER_BYTES} bytes)")

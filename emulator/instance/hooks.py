@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 
 from emulator.instance import messages
 from emulator.instance.instance import Instance
@@ -12,6 +14,9 @@ from emulator.model.errors import FclocalError
 from emulator.model.events import HookEnded, HookStarted
 from emulator.model.function import Hook
 from emulator.model.invocation import Cause
+
+# How much of what a custom runtime answered is repeated in an error.
+SAID_BYTES = 1024
 
 
 class InitializerFailed(FclocalError):
@@ -39,7 +44,7 @@ async def initialize(instance: Instance, hook: Hook, cause: str) -> None:
         else:
             response = await _call(instance, hook, "POST", "/initialize", request_id)
             if not 200 <= response.status < 300:
-                raise InitializerFailed(response.body or _status_body(response), "Unhandled function error")
+                raise InitializerFailed(_failure_body(response), "Unhandled function error")
     except InitializerFailed as failed:
         detail = failed.detail
         raise
@@ -104,8 +109,14 @@ async def _command(instance: Instance, hook: Hook) -> None:
         raise InitializerFailed(messages.error_body(text), text)
 
 
-def _status_body(response: WireResponse) -> bytes:
-    return messages.error_body(f"initializer answered with status code {response.status}")
+def _failure_body(response: WireResponse) -> bytes:
+    """The bootstrap's own error object, or one about what a custom runtime answered (runtime-contract.md §1.4)."""
+    with contextlib.suppress(ValueError, RecursionError):
+        given = json.loads(response.body)
+        if isinstance(given, dict) and "errorMessage" in given:
+            return response.body
+    said = response.body[:SAID_BYTES].decode("utf-8", "replace").strip()
+    return messages.error_body(f"initializer answered with status code {response.status}{f': {said}' if said else ''}")
 
 
 def _started(instance: Instance, hook: str, request_id: str) -> float:

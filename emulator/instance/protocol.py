@@ -176,6 +176,11 @@ def without_fc(headers: Headers, dropped: frozenset[bytes]) -> list[Header]:
     return [pair for pair in headers if pair[0] not in dropped and not pair[0].startswith(b"x-fc-")]
 
 
+def header_bytes(headers: Headers) -> int:
+    """The size of headers as they stand in a head: `name: value` and its line end."""
+    return sum([len(name) + len(value) + 4 for name, value in headers])
+
+
 class LogTail:
     """The log of one request, as `X-Fc-Log-Result` has it: its last 4 KB, then the summary (§6.3)."""
 

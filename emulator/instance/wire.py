@@ -90,7 +90,8 @@ class Wire(asyncio.Protocol):
         self._error: WireError | None = None
         self._paused = False
         self._early = b""
-        self._head_bytes = 0
+        # What came until the head of the answer was whole, so no less than that head.
+        self.head_bytes = 0
         self.closed = False
 
     # --- connection ---
@@ -157,7 +158,7 @@ class Wire(asyncio.Protocol):
         self._until_eof = False
         self._no_body = no_body
         self._headers = []
-        self._head_bytes = 0
+        self.head_bytes = 0
         self._head = head_future = self._loop.create_future()
         transport = self._transport
         if transport is None or self.closed:
@@ -200,24 +201,27 @@ class Wire(asyncio.Protocol):
             if len(self._early) > READ_AHEAD_BYTES:
                 self.close()
             return
+        if self._response is None:
+            self.head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._early = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
-            # Garbage behind a whole answer spoils the wire, not the answer.
-            self._keep = False
-            if not self._complete:
-                self._fail(WireGarbage(f"malformed answer: {error}"))
-            self._deliver()
-            self.close()
+            self._garbled(error)
             return
-        if self._response is None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._fail(WireGarbage("the head of the answer does not end"))
-                self.close()
+        if self._response is None and self.head_bytes > HEAD_BYTES:
+            self._fail(WireGarbage("the head of the answer does not end"))
+            self.close()
         self._deliver()
+
+    def _garbled(self, error: Exception) -> None:
+        """What came can not be read. Behind a whole answer that spoils the wire, not the answer."""
+        self._keep = False
+        if not self._complete:
+            self._fail(WireGarbage(f"malformed answer: {error}"))
+        self._deliver()
+        self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.lower(), value))
@@ -264,8 +268,11 @@ class Wire(asyncio.Protocol):
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
-        if self._response is not None and not self._complete:
-            self._keep = self._parser.should_keep_alive()
+        response = self._response
+        if response is not None and not self._complete:
+            # Some servers give these a body, which would be read as the beginning of the next answer.
+            has_body = response.status in (204, 304) and response.length
+            self._keep = self._parser.should_keep_alive() and not has_body
             self._finish()
 
     def _finish(self) -> None:

@@ -91,6 +91,11 @@ class SignatureNotMatch(FCError):
         )
 
 
+class InvalidAccessKeyID(FCError):
+    def __init__(self, key_id: str) -> None:
+        super().__init__(403, "InvalidAccessKeyID", f"invalid access key ID '{key_id}'")
+
+
 class FunctionNotFound(FCError):
     def __init__(self, function: str, service: str = "") -> None:
         where = f" in service '{service}'" if service else ""

@@ -46,6 +46,10 @@ PRE_STOP_HANDLER = "x-fc-instance-lifecycle-pre-stop-handler"
 PRE_FREEZE_HANDLER = "x-fc-instance-lifecycle-pre-freeze-handler"
 # Ours, on replies of InvokeFunction and HTTP triggers: never sent by FC
 COLD_START = "x-fclocal-cold-start"
+# Ours, on requests; no function sees them, but for what our bootstraps are told
+OWN_PREFIX = b"x-fclocal-"
+TOKEN = "x-fclocal-token"  # noqa: S105 - a header's name
+REQUEST_URI = "x-fclocal-request-uri"
 
 EXPOSE_INVOKE = (
     "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,"

@@ -17,7 +17,7 @@ from json.encoder import encode_basestring as quoted
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from emulator.model.headers import DROPPED_RESPONSE_HEADERS
+from emulator.model.headers import DROPPED_RESPONSE_HEADERS, OWN_PREFIX
 from emulator.model.invocation import Header, Headers
 from emulator.model.limits import HTTP_FUNCTION_ERROR_BODY
 
@@ -77,7 +77,7 @@ def passed_on(headers: Headers) -> list[Header]:
         for name, value in headers
         if name not in (b"connection", b"keep-alive")
         and (name[:5] != b"x-fc-" or name in CONTROL_HEADERS)
-        and name[:10] != b"x-fclocal-"
+        and not name.startswith(OWN_PREFIX)
     ]
 
 
@@ -104,7 +104,7 @@ def to_event(request: HttpRequest) -> bytes:
     content_type = b""
     agent = b""
     for name, value in request.headers:
-        if name in _NOT_IN_EVENT:
+        if name in _NOT_IN_EVENT or name.startswith(OWN_PREFIX):
             continue
         if name == b"content-type":
             content_type = value
@@ -210,11 +210,12 @@ def _headers(given: Mapping[str, Any]) -> list[Header]:
         if name in _DROPPED or name[:5] == b"x-fc-" or not _TOKEN.match(name):
             continue
         values: Sequence[Any] = value if isinstance(value, list) else (value,)
-        headers.extend([(name, _value(item)) for item in values if item is not None])
+        headers.extend([(name, header_value(item)) for item in values if item is not None])
     return headers
 
 
-def _value(value: object) -> bytes:
+def header_value(value: object) -> bytes:
+    """A value as a header can hold it."""
     if isinstance(value, bool):
         return b"true" if value else b"false"
     # As Go does, a line break becomes a space, so that a value can not begin another header.

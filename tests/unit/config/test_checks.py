@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from emulator.config import bounds
 from emulator.config.checks import fix_keys, nearest
+from emulator.config.domains import domain
 from emulator.config.project import load_project
 from emulator.config.schema import FC2, FC3, Kind
 from emulator.config.section import Report, Section
 from emulator.config.tree import Map, plain
+from emulator.config.triggers import triggers
 from emulator.config.yaml_guard import load_text
 from emulator.model import limits
-from emulator.model.function import Function, Hook, MountKind, Project, RemoteMount
+from emulator.model.function import Function, FunctionName, Hook, MountKind, Project, RemoteMount, Route
 
 PROJECTS = Path(__file__).parent / "projects"
 
@@ -179,3 +181,27 @@ def test_a_large_environment_is_told() -> None:
     kept = bounds.environment(found, [("A", "x" * 4096), ("B=", "x"), ("C", "a\0b"), ("accessKeyID", "k")], fc2=True)
     assert set(kept) == {"A"}
     assert any("4097 bytes" in problem.message for problem in found.report.problems)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("{authType: jwt}", "`authType: jwt` needs `jwks` in `authConfig`; without it every request is refused"),
+        ("{authType: bearer, authConfig: {token: x}}", "`authType: bearer` needs `tokens` in `authConfig`"),
+        ("{authType: basic, authConfig: '{}'}", "`authType: basic` needs `users` in `authConfig`"),
+        ("{authType: JWT, authConfig: {JWKS: {keys: []}}}", ""),
+        ("""{authType: bearer, authConfig: '{"tokens": []}'}""", ""),
+        ("{authType: function}", ""),
+    ],
+)
+def test_a_trigger_that_nobody_could_pass_is_told(config: str, told: str) -> None:
+    found = section(f"triggers: [{{triggerType: http, triggerConfig: {config}}}]")
+    assert triggers(found)
+    messages = [problem.message for problem in found.report.problems]
+    assert told in messages[0] if told else not messages, messages
+
+
+def test_a_domain_that_nobody_could_pass_is_told() -> None:
+    found = section("{domainName: a.example.com, authConfig: {authType: jwt, authInfo: '{}'}}")
+    assert domain(found, (Route("/*", FunctionName("f")),), "f") is not None
+    assert "needs `jwks` in `authInfo`" in found.report.problems[0].message

@@ -16,8 +16,6 @@ def _headers(size: int) -> list[tuple[bytes, bytes]]:
 def test_the_edges_pass() -> None:
     limits.check_request_head(b"/" * 4096, _headers(8192))
     limits.check_response_headers(_headers(8192))
-    limits.check_body_length(32 * 1024 * 1024)
-    limits.check_body_length(None)
 
 
 def test_a_head_is_counted_whole() -> None:
@@ -28,12 +26,6 @@ def test_a_head_is_counted_whole() -> None:
 def test_a_head_beyond_the_limits(target: bytes, headers: list[tuple[bytes, bytes]]) -> None:
     with pytest.raises(FCError) as caught:
         limits.check_request_head(target, headers)
-    assert (caught.value.status, caught.value.code) == (400, "InvalidArgument")
-
-
-def test_a_body_beyond_the_limit() -> None:
-    with pytest.raises(FCError) as caught:
-        limits.check_body_length(32 * 1024 * 1024 + 1)
     assert (caught.value.status, caught.value.code) == (400, "InvalidArgument")
 
 
