@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
+import resource
 import time
 from collections.abc import Callable, Iterable
 
@@ -21,11 +23,13 @@ from emulator.config.settings import Settings
 from emulator.model.events import Event, Notice
 
 GARBAGE_THRESHOLD = 20_000
+MOST_DESCRIPTORS = 65_536
 
 
 async def serve(emulator: RunningEmulator, settings: Settings, terminal: Terminal) -> int:
     """Start, print, wait for a signal, stop. Returns the exit code. Raises `UserError` where it can not start."""
     reader = emulator.journal.subscribe()
+    _raise_descriptor_limit()
     with StopSignals() as signals:
         if not await _started(emulator, signals):
             return signals.exit_code
@@ -65,6 +69,18 @@ async def _started(emulator: RunningEmulator, signals: StopSignals) -> bool:
     except asyncio.CancelledError:
         return False
     return True
+
+
+def _raise_descriptor_limit() -> None:
+    """Shells give 1024 for the sake of select(), which nobody here uses; each client takes one, each instance some.
+
+    Instances are given a limit of their own.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS refuses more than it has
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _settle_memory() -> None:
