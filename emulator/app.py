@@ -21,6 +21,7 @@ from emulator.gateway.protocol import Deadlines
 from emulator.gateway.server import Server, make_server
 from emulator.instance.maker import InstanceMaker, MakerOptions
 from emulator.instance.messages import not_startable
+from emulator.journal.crashes import CrashFiles
 from emulator.journal.journal import Journal
 from emulator.model.clock import SystemClock
 from emulator.model.errors import FclocalError, UserError
@@ -93,7 +94,7 @@ class Emulator:
         keys = local_keys(account, os.environ)
         auth = Auth(keys, self.token, self.journal, clock, verify_signatures=settings.verify_signatures)
         self._server = make_server(
-            Gateway(self.engine, self.token, auth),
+            Gateway(self.engine, self.token, auth, CrashFiles(self.state_dir)),
             settings.host,
             settings.port,
             Deadlines(header=settings.header_timeout, body=settings.body_timeout),

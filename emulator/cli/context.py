@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from emulator.cli.options import Selection, take_flags, take_selection
 from emulator.cli.project import open_project, project_root
 from emulator.cli.terminal import Terminal
 from emulator.config.settings import Settings, check_functions, load_settings
+from emulator.journal.crashes import CrashFiles
 from emulator.model.function import Project
 from emulator.runtime.spec import Catalog
 
@@ -38,6 +39,11 @@ class Workplace:
         project = open_project(self.selection, self.env, settings.state_dir, tuple(extra), settings.account())
         check_functions(settings, project)
         return project
+
+    def faults(self) -> Callable[[BaseException], None]:
+        """Keeps faults of ours that nobody caught in files, and says so."""
+        crashes = CrashFiles(self.settings.state_dir)
+        return lambda fault: self.terminal.tell(crashes.line(fault, "in the background"))
 
 
 def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:

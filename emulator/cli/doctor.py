@@ -15,10 +15,10 @@ from emulator.cli.loop import run
 from emulator.cli.options import Selection, project_options, settings_options
 from emulator.cli.project import project_file
 from emulator.cli.terminal import Terminal, columns, cut
-from emulator.cli.version import emulator_version
 from emulator.model.errors import UserError
 from emulator.model.function import Project
 from emulator.model.launch import Network
+from emulator.model.version import emulator_version
 from emulator.runtime.interpreters import Interpreters
 from emulator.sandbox.base import Finding
 from emulator.sandbox.ladder import choose_walls

@@ -120,7 +120,7 @@ def _invoke_alone(name: str | None, wanted: Call, place: Workplace) -> int:
         place.terminal.tell(place.terminal.paint_err("yellow", f"! {problem}"))
     emulator = open_emulator(replace(place.settings, port=0), project)
     function = served(project.functions[0])
-    return run(invoke_alone(emulator, function, wanted, place.terminal, place.settings.log_level))
+    return run(invoke_alone(emulator, function, wanted, place.terminal, place.settings.log_level), place.faults())
 
 
 def _take_event(values: dict[str, Any]) -> tuple[str | None, str | None, bool]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from emulator.cli.terminal import Paint, columns, cut
-from emulator.cli.version import emulator_version
 from emulator.model.function import Function, Problem, Project
+from emulator.model.version import emulator_version
 from emulator.sandbox.base import Finding
 
 SCREEN_LINES = 12

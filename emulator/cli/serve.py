@@ -47,6 +47,8 @@ async def serve(emulator: RunningEmulator, settings: Settings, terminal: Termina
             await _leave(emulator, signals)
             remove_endpoint(settings.state_dir, os.getpid())
             dropped = await follower.stop()
+        if follower.failed is not None:
+            terminal.tell(f"fclocal: the log was not printed to its end: {follower.failed.strerror}")
         if dropped:
             terminal.tell(f"fclocal: {dropped} events were not printed: they came faster than the terminal took them")
         at_once = signals.second.is_set()

@@ -36,4 +36,5 @@ def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) ->
     project = choose_functions(place.project(), functions)
     if place.settings.build:
         project = built(project, place)
-    return run(serve(open_emulator(place.settings, project), place.settings, place.terminal))
+    emulator = open_emulator(place.settings, project)
+    return run(serve(emulator, place.settings, place.terminal), place.faults())
