@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -40,12 +41,14 @@ from emulator.scheduler.scheduler import Limits, Scheduler
 class Emulator:
     """A running emulator, as an async context: everything it made is gone when it is left.
 
-    Several may live in one process. `journal` exists before it is entered, so that a reader misses nothing.
+    Several may live in one process. `journal` exists before it is entered, so that a reader misses nothing. `whole`
+    says that no function of the project was left out: then what none of them uses is pruned.
     Raises `UserError` where it can not start: a taken port, walls that can not be had.
     """
 
-    def __init__(self, settings: Settings, project: Project) -> None:
+    def __init__(self, settings: Settings, project: Project, *, whole: bool = False) -> None:
         self.settings = settings
+        self._whole = whole
         self.project = apply_to_project(settings, project)
         self.journal = Journal()
         self._catalog = Catalog.of(settings.runtimes_dir)
@@ -82,6 +85,7 @@ class Emulator:
         self._stack.push_async_callback(self.walls.aclose)
         account = settings.account(self._region())
         registry = Registry(self.state_dir, self.journal)
+        self._stack.callback(registry.close)
         self._scheduler = scheduler = self._make_scheduler(account)
         self._stack.push_async_callback(scheduler.aclose)
         dispatcher = Dispatcher(scheduler, self.journal, clock)
@@ -91,6 +95,8 @@ class Emulator:
         registry.on_change(self._moved_on)
         for function in self.project.functions:
             self._deploy(function)
+        if self._whole:
+            await asyncio.to_thread(registry.prune)
         keys = local_keys(account, os.environ)
         auth = Auth(keys, self.token, self.journal, clock, verify_signatures=settings.verify_signatures)
         self._server = make_server(

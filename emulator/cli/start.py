@@ -36,5 +36,5 @@ def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) ->
     project = choose_functions(place.project(), functions)
     if place.settings.build:
         project = built(project, place)
-    emulator = open_emulator(place.settings, project)
+    emulator = open_emulator(place.settings, project, whole=not functions)
     return run(serve(emulator, place.settings, place.terminal), place.faults())

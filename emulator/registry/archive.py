@@ -34,6 +34,8 @@ MAX_LINK = 1024
 # Keeps every real path far below PATH_MAX, where realpath stops following links
 MAX_NAME = 1024
 CHUNK = 1024 * 1024
+# What a folder's name begins with while it is not whole
+PARTIAL = ".new-"
 # Names that promise an archive: what is none is broken
 PACKED = (".zip", ".jar", ".war", ".tar", ".tgz", ".gz")
 _BROKEN = (
@@ -69,7 +71,7 @@ def _whole(source: Path, into: Path) -> Iterator[Path]:
     """A folder that becomes `into` when all of it is there; if somebody else was faster, theirs is as good."""
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=into.parent, ignore_cleanup_errors=True) as fresh:
+        with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=into.parent, ignore_cleanup_errors=True) as fresh:
             partial = Path(fresh) / into.name
             partial.mkdir()
             yield partial

@@ -13,6 +13,7 @@ from emulator.model.events import RevisionDeployed
 from emulator.model.function import LATEST, Function, FunctionName, Layer, Revision
 from emulator.registry.archive import stage, unpack
 from emulator.registry.fingerprint import fingerprint, layer_digest
+from emulator.registry.unpacked import Unpacked
 
 Listener = Callable[[Revision | None, Revision | None], None]
 
@@ -21,7 +22,8 @@ class Registry:
     """Functions by name. `on_change(old, new)` is told of each deployment and removal."""
 
     def __init__(self, state_dir: Path, journal: Journal) -> None:
-        self._state_dir = state_dir
+        self._code = Unpacked(state_dir / "code")
+        self._layers = Unpacked(state_dir / "unpacked-layers")
         self._journal = journal
         self._latest: dict[FunctionName, Revision] = {}
         self._refused: dict[FunctionName, FCError] = {}
@@ -55,18 +57,24 @@ class Registry:
             return code
         command = " ".join(function.start_command)
         # The command decides whether a jar is unpacked.
-        folder = self._state_dir / "code" / hashlib.sha256(f"{digest} {command}".encode()).hexdigest()
-        if not folder.is_dir():
-            stage(code, folder, command)
-        return folder
+        key = hashlib.sha256(f"{digest} {command}".encode()).hexdigest()
+        return self._code.folder(key, lambda into: stage(code, into, command))
 
     def _layer(self, layer: Layer) -> Layer:
         if layer.path is None or not layer.path.is_file():
             return layer
-        folder = self._state_dir / "unpacked-layers" / layer_digest(layer.path)
-        if not folder.is_dir():
-            unpack(layer.path, folder)
-        return replace(layer, path=folder)
+        archive = layer.path
+        return replace(layer, path=self._layers.folder(layer_digest(archive), lambda into: unpack(archive, into)))
+
+    def prune(self) -> None:
+        """Remove what earlier runs unpacked and no function that is deployed uses, here or in another emulator."""
+        self._code.prune()
+        self._layers.prune()
+
+    def close(self) -> None:
+        """Nothing that was unpacked is needed any more."""
+        self._code.close()
+        self._layers.close()
 
     def _tell(self, old: Revision | None, new: Revision | None) -> None:
         for listener in self._listeners:

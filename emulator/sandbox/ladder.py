@@ -30,7 +30,8 @@ from emulator.sandbox.scope import enter_scope
 from emulator.sandbox.spawn import keep_inherited_descriptors
 from emulator.sandbox.walls import ProcessWalls
 
-_TRIAL_SECONDS = 10.0
+# For walls that hang: a busy machine must not cost the better ones.
+_TRIAL_SECONDS = 60.0
 _RUNGS = ("bwrap", "landlock", "plain")
 
 # The best first; each later one gives up something that a container or an older version refuses.
