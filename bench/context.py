@@ -32,7 +32,7 @@ class Sizes:
 
     @classmethod
     def quick(cls) -> Sizes:
-        return cls(rounds=2, seconds=0.5, samples=3)
+        return cls(clients=(1, 16), rounds=2, seconds=0.5, samples=3)
 
 
 @dataclass(frozen=True, slots=True)

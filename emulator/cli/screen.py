@@ -29,11 +29,19 @@ def first_screen(url: str, project: Project, functions: Sequence[Shown], paint: 
     """URL, trigger, runtime, limits and walls of each function; what does not fit is summed up."""
     where = f"  {project.file.name}" if project.file else ""
     title = f"{paint('bold', 'fclocal')} {emulator_version()}  {paint('green', url)}{paint('dim', where)}"
-    return [title, "", *_functions(functions, width), "", paint("dim", _help(functions))]
+    domains = _domains(project, url.rpartition(":")[2], width)
+    rows = _functions(functions, SCREEN_LINES - OTHER_LINES - len(domains), width)
+    return [title, "", *rows, *domains, "", paint("dim", _help(functions))]
 
 
-def _functions(functions: Sequence[Shown], width: int) -> list[str]:
-    room = SCREEN_LINES - OTHER_LINES
+def _domains(project: Project, port: str, width: int) -> list[str]:
+    """Custom domains in one line: as URLs where their names lead to this machine."""
+    names = dict.fromkeys(domain.name for domain in project.domains)
+    shown = [f"http://{name}:{port}/" if name.endswith(".localhost") else name for name in names]
+    return [cut(f"  domains: {', '.join(shown)}", width)] if shown else []
+
+
+def _functions(functions: Sequence[Shown], room: int, width: int) -> list[str]:
     first = functions if len(functions) <= room else functions[: room - 1]
     lines = [cut("  " + line, width) for line in columns([_row(each) for each in first])]
     rest = functions[len(first) :]

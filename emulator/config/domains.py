@@ -41,11 +41,12 @@ def _auth(section: Section) -> dict[str, Json]:
     return auth if isinstance(auth, dict) else {}
 
 
-def routes(section: Section, key: str, service: str = "") -> tuple[Route, ...]:
-    """The routes of a list; `service` is FC 2's, where a route names none."""
+def routes(section: Section, key: str, own: FunctionName | None = None) -> tuple[Route, ...]:
+    """The routes of a list; in FC 2's component one that names no function or service means its `own`."""
     found: list[Route] = []
+    service = own.service if own else ""
     for entry in section.sections(key):
-        function = entry.text("functionName")
+        function = entry.text("functionName") or (own.name if own else "")
         if not function:
             entry.warn("functionName", f"route `{entry.text('path')}` names no function; it is left out")
             continue

@@ -18,7 +18,7 @@ from emulator.config.tree import Map, Node, Scalar, Seq, drop, empty_map, find, 
 from emulator.config.variables import Scope, Variables
 from emulator.config.yaml_guard import load_file
 from emulator.model.errors import ConfigError
-from emulator.model.function import Api, BuildStep, CustomDomain, Function
+from emulator.model.function import Api, BuildStep, CustomDomain, Function, FunctionName
 
 FC2_DEFAULTS = Defaults(memory_mb=512, timeout=60.0)  # platform.md §3.3
 MAX_EXTENDS = 8
@@ -264,9 +264,11 @@ class _Reader:
             if function is not None:
                 self._loaded.functions.append(function)
         else:
+            function = None
             self._report.warn("there is no `function` in these props", props.place)
+        own = function.name if function is not None else FunctionName("", service)
         for entry in Section(props, self._report).sections("customDomains"):
-            self._add(domain(entry, routes(entry, "routeConfigs", service), service))
+            self._add(domain(entry, routes(entry, "routeConfigs", own), str(own)))
 
     def _domain(self, name: str, props: Map) -> None:
         section = Section(fix_keys(props, DOMAIN, self._report), self._report)

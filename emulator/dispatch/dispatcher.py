@@ -17,6 +17,9 @@ from emulator.model.function import FunctionName
 from emulator.model.invocation import FunctionError, Header, Invocation, Outcome, Stream
 from emulator.scheduler.scheduler import Scheduler
 
+# How far into a stream the event is looked for that names its session.
+SSE_HEAD_BYTES = 4096
+
 
 class Call:
     """One invocation as an async context: entering gives the Outcome, leaving gives the lease back."""
@@ -134,10 +137,13 @@ def _initializer_outcome(failed: InitializerFailed) -> Outcome:
 def _learn(sessions: Sessions, instance: Instance, outcome: Outcome) -> None:
     """Bind a session that the function itself made (MCP) to the instance that made it."""
     made = sessions.made_by_function(outcome.headers)
+    if isinstance(outcome.body, bytes):
+        # A stream that ended at once came whole.
+        made = made or sessions.made_in_stream(outcome.body[:SSE_HEAD_BYTES])
+    else:
+        outcome.body = _watching(sessions, instance, outcome.body)
     if made:
         instance.sessions.add(made)
-    if not isinstance(outcome.body, bytes):
-        outcome.body = _watching(sessions, instance, outcome.body)
 
 
 async def _watching(sessions: Sessions, instance: Instance, body: Stream) -> AsyncIterator[bytes]:
@@ -145,7 +151,7 @@ async def _watching(sessions: Sessions, instance: Instance, body: Stream) -> Asy
     head = b""
     found = False
     async for piece in body:
-        if not found and len(head) < 4096:
+        if not found and len(head) < SSE_HEAD_BYTES:
             head += piece
             made = sessions.made_in_stream(head)
             if made:

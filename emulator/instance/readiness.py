@@ -45,6 +45,8 @@ async def give_birth(instance: Instance, cause: str, start_timeout: float) -> No
     if health_check is not None:
         with journal.span("health_check", name, instance.id):
             await asyncio.sleep(health_check.initial_delay)
+            # A program that serves one connection after the other would wait for the one that we keep.
+            instance.close_wires()
             passed, status = await check(instance, health_check)
             if not passed:
                 raise messages.unhealthy(status)

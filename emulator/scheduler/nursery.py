@@ -69,13 +69,21 @@ class Nursery:
         self._planner = planner
         self._stopping: set[str] = set()
         self.tasks: set[asyncio.Task[None]] = set()
+        # Among the tasks: what clears away after instances that are gone. Never cancelled, or they would stay known.
+        self._burials: set[asyncio.Task[None]] = set()
         self.births = 0
 
-    def own(self, work: Coroutine[Any, Any, None]) -> None:
+    def own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something about an instance as a task that is waited for at the end."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
+
+    def cancel(self) -> None:
+        """Give up whatever is under way about instances that are still there."""
+        for task in self.tasks - self._burials:
+            task.cancel()
 
     # --- births ---
 
@@ -180,7 +188,9 @@ class Nursery:
     def _exited(self, pool: Pool, instance: Instance) -> None:
         oom = instance.sandbox.exited.result().oom
         instance.exited(StopReason.OOM if oom else StopReason.CRASHED)
-        self.own(self._bury(pool, instance))
+        burial = self.own(self._bury(pool, instance))
+        self._burials.add(burial)
+        burial.add_done_callback(self._burials.discard)
 
     async def _bury(self, pool: Pool, instance: Instance) -> None:
         self._maker.release(instance)

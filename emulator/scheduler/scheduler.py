@@ -116,8 +116,7 @@ class Scheduler:
         self._closed = True
         for instance in self.instances():
             await instance.sandbox.kill()
-        for task in list(self._nursery.tasks):
-            task.cancel()
+        self._nursery.cancel()
         if self._nursery.tasks:
             await asyncio.wait(self._nursery.tasks)
 
