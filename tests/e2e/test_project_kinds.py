@@ -327,6 +327,6 @@ def test_http_handlers_of_fc2_see_the_clients_own_request(
         wanted = (201, "\0\1", "text/html", "b")
         assert (status, body[end:], headers["content-type"], headers["x-twice"]) == wanted, "the last of two"
         status, _, headers = running.http("POST", uri + "&d", "x", {"X-Fc-Invocation-Type": "Async"})
-        assert (status, "x-fc-async-task-id" in headers) == (202, True)
+        assert (status, "x-fc-stateful-async-invocation-id" in headers) == (202, True)
         running.until(lambda event: event["kind"] == "log_line" and f"asked for {uri}&d" in event["text"])
         assert running.stop() == 0

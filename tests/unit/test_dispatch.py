@@ -117,6 +117,36 @@ def test_a_place_that_one_function_gives_up_is_another_s():
     run(main())
 
 
+def test_a_new_instance_takes_the_place_of_one_that_is_still_being_stopped():
+    async def main():
+        never, gone = asyncio.Event(), asyncio.Event()
+
+        async def work(request: FakeRequest) -> FakeReply:
+            if request.body == b"wait":
+                await never.wait()
+            return FakeReply(request.body)
+
+        async with core(work, max_instances=1, queue_timeout=600.0) as c:
+            first = asyncio.create_task(c.invoke(b"wait"))
+            await c.until(lambda e: isinstance(e, InvocationStarted))
+            old = c.walls.made[0]
+            stop = old.stop
+
+            async def stop_slowly(grace: float) -> Exit:
+                await gone.wait()
+                return await stop(grace)
+
+            old.stop = stop_slowly
+            second = asyncio.create_task(c.invoke(b"second"))
+            await asyncio.sleep(0)
+            first.cancel()
+            assert (await asyncio.wait_for(second, 20)).body == b"second"
+            assert not old.exited.done()
+            gone.set()
+
+    run(main())
+
+
 def test_over_the_limit_without_a_queue_is_429():
     gate = asyncio.Event
 
