@@ -33,9 +33,12 @@ CODES = f"""
 |---|---|
 | 0 | done; `start` was stopped in good order |
 | 1 | `invoke`: the function failed, and FC's error body is on stdout. `doctor`: something can be lifted |
-| 2 | it was not done: wrong usage or project file, or FC refused the call. One message says what, where and what next. Also for a disk that is full |
-| {CRASHED} | a fault of fclocal; `.fclocal/crash-*.txt` says what happened. A fault while a request is answered is kept there too: its caller gets 500 `InternalServerError`, which names the file |
+| 2 | it was not done: wrong usage or project file, or FC refused the call. One message says what, where and what next |
+| {CRASHED} | a fault of fclocal; `.fclocal/crash-*.txt` says what happened |
 | {INTERRUPTED} | Ctrl-C; for `start`, Ctrl-C twice (143 for a second SIGTERM) |
+
+A disk that is full under the output is 2 too. A fault of fclocal while it answers a request ends nothing: it is kept in
+such a file as well, and the caller gets 500 `InternalServerError`, whose message names the file.
 
 ## Running emulator
 
