@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emulator.model.errors import SandboxError
 from emulator.model.launch import Access, Launch, Mount, Network, UnixEndpoint
-from emulator.sandbox import advice, landlock, seccomp
+from emulator.sandbox import advice, seccomp
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.bwrap import BwrapRung, Features, Tools
 from emulator.sandbox.cgroups import CgroupTree, hierarchies_here
@@ -23,7 +23,6 @@ from emulator.sandbox.plain import PlainRung
 from emulator.sandbox.private import probe_private, recall, remember
 from emulator.sandbox.process import ProcessSandbox
 from emulator.sandbox.reaper import Reaper
-from emulator.sandbox.restricted import LandlockRung
 from emulator.sandbox.rung import Rung
 from emulator.sandbox.scope import enter_scope
 from emulator.sandbox.spawn import keep_inherited_descriptors
@@ -139,10 +138,19 @@ def _candidates(name: str, site: _Site) -> Iterator[Rung]:
     match name:
         case "bwrap":
             yield from _bwrap_candidates(site)
-        case "landlock" if landlock.abi():
-            yield LandlockRung(_sh(), seccomp.program())
+        case "landlock":
+            yield from _landlock_candidates()
         case "plain":
             yield PlainRung(_sh())
+
+
+def _landlock_candidates() -> Iterator[Rung]:
+    # A step down that most machines never take, and it brings ctypes along.
+    from emulator.sandbox import landlock
+    from emulator.sandbox.restricted import LandlockRung
+
+    if landlock.abi():
+        yield LandlockRung(_sh(), seccomp.program())
 
 
 def _bwrap_candidates(site: _Site) -> Iterator[Rung]:
