@@ -103,6 +103,7 @@ async def _walls(place: Workplace) -> Sequence[Finding]:
     except UserError as error:
         return [_refused("walls", error)]
     try:
+        await walls.settled()
         return walls.findings()
     finally:
         await walls.aclose()

@@ -80,12 +80,5 @@ def _help(functions: Sequence[Shown]) -> str:
 def problem_lines(problems: Iterable[Problem], findings: Iterable[Finding], paint: Paint) -> list[str]:
     """What the user should know of the project and of this machine, each once."""
     texts = [str(problem) for problem in problems]
-    texts += [finding_text(finding) for finding in findings if not finding.full]
+    texts += [str(finding) for finding in findings if not finding.full]
     return [paint("yellow", f"! {text}") for text in dict.fromkeys(texts)]
-
-
-def finding_text(finding: Finding) -> str:
-    """One sentence: what the facility is here, and the command that lifts it."""
-    detail = f" ({finding.detail})" if finding.detail else ""
-    lift = f" → {finding.lift}" if finding.lift else ""
-    return f"{finding.topic}: {finding.state}{detail}{lift}"

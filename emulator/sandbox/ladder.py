@@ -56,8 +56,9 @@ async def choose_walls(
 ) -> Walls:
     """The walls named `wanted`, or with `auto` the strongest that work here. Also removes what a killed emulator left.
 
-    `network` is what every instance is to have. Raises `SandboxError` where what is wanted does not work, with the
-    command that would help.
+    `network` is what every instance is to have; whether one of their own can be had is looked for by itself and known
+    when the walls have `settled`. Raises `SandboxError` where what is wanted does not work, with the command that
+    would help.
     """
     if wanted not in ("auto", *_RUNGS):
         raise SandboxError(f"There are no walls named {wanted!r}", f"choose one of auto, {', '.join(_RUNGS)}")
@@ -70,12 +71,23 @@ async def choose_walls(
     seed = Ground(PlainRung(_sh()), folders, tree, reaper, Networks(NetworkHelper()), limits)
     try:
         ground, refused = await _first_that_works(wanted, seed, _Site(state_dir, strict))
-        ground = await _with_networks(ground, state_dir / "private-network.json")
-        ground.networks.require(network)
+        looking = asyncio.ensure_future(_with_networks(ground, state_dir / "private-network.json"))
+        walls = ProcessWalls(ground, _findings(wanted, ground, refused), looking)
     except BaseException:
         await seed.aclose()
         raise
-    return ProcessWalls(ground, _findings(wanted, ground, refused))
+    if network is not Network.HOST:
+        await _require(network, walls, looking)
+    return walls
+
+
+async def _require(network: Network, walls: ProcessWalls, looking: asyncio.Future[Ground]) -> None:
+    try:
+        await walls.settled()
+        looking.result().networks.require(network)
+    except BaseException:
+        await walls.aclose()
+        raise
 
 
 async def _cgroups(run: str, *, limits: bool) -> CgroupTree:
@@ -206,7 +218,6 @@ def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Find
     found.append(advice.walls(ground.rung.name, asked=wanted != "auto"))
     if isinstance(ground.rung, BwrapRung):
         found.extend(advice.features(ground.rung.features))
-    found.extend(ground.networks.findings)
     found.extend(advice.control_groups(ground.cgroups, limits=ground.limits, mounts=ground.rung.mounts))
     return found
 

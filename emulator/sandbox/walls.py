@@ -17,11 +17,15 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class ProcessWalls:
-    """See `base.Walls`. Made by `ladder.choose_walls`."""
+    """See `base.Walls`. Made by `ladder.choose_walls`.
 
-    def __init__(self, ground: Ground, findings: Sequence[Finding]) -> None:
+    `looking` ends with a ground that knows its networks; it may take a while, and nothing waits for it unasked.
+    """
+
+    def __init__(self, ground: Ground, findings: Sequence[Finding], looking: asyncio.Task[Ground]) -> None:
         self._ground = ground
         self._findings = tuple(findings)
+        self._looking = looking
         self._sandboxes: set[ProcessSandbox] = set()
 
     @property
@@ -36,6 +40,9 @@ class ProcessWalls:
     def overlays(self) -> bool:
         return self._ground.rung.overlays
 
+    async def settled(self) -> None:
+        self._ground = await asyncio.shield(self._looking)
+
     @property
     def private_network(self) -> bool:
         return self._ground.networks.private is not None
@@ -46,7 +53,7 @@ class ProcessWalls:
         return self._ground.folders.root
 
     def findings(self) -> Sequence[Finding]:
-        return self._findings
+        return (*self._findings, *self._ground.networks.findings)
 
     def sandbox(self, name: str, launch: Launch, logs: LogSink) -> ProcessSandbox:
         if not _SAFE_NAME.fullmatch(name):
@@ -56,5 +63,7 @@ class ProcessWalls:
         return made
 
     async def aclose(self) -> None:
+        self._looking.cancel()
+        await asyncio.wait([self._looking])
         await asyncio.gather(*(sandbox.aclose() for sandbox in [*self._sandboxes]))
         await self._ground.aclose()
