@@ -49,7 +49,8 @@ class NetworkHelper:
         try:
             reply.setblocking(False)
             try:
-                await self._send("\0".join(words).encode("utf-8", "surrogateescape"), [theirs.fileno(), *fds])
+                request = "\0".join(words).encode("utf-8", "surrogateescape")
+                child = await self._send(request, [theirs.fileno(), *fds])
             finally:
                 theirs.close()
             await _ready(reply)
@@ -63,6 +64,8 @@ class NetworkHelper:
             raise
         if not text:
             reply.close()
+            # Killed, but perhaps not gone yet: until it is, its end of the door would take the next request too.
+            await asyncio.wait([child.exited], timeout=_PATIENCE_SECONDS)
             return None
         return reply, received
 
@@ -75,22 +78,22 @@ class NetworkHelper:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._child.exited), _PATIENCE_SECONDS)
 
-    async def _send(self, request: bytes, fds: Sequence[int]) -> None:
+    async def _send(self, request: bytes, fds: Sequence[int]) -> Child:
+        """Which helper has it."""
         async with self._sending:
             while True:
-                door = self._open_door()
+                door, child = self._open_door()
                 try:
                     socket.send_fds(door, [request], fds)
                 except BlockingIOError:
                     await _ready(door, writable=True)
                 except (BrokenPipeError, ConnectionResetError):
-                    if self.pid is not None and self._child is not None:
-                        await self._child.exited
+                    await child.exited
                 else:
-                    return
+                    return child
 
-    def _open_door(self) -> socket.socket:
-        if self._door is None or self.pid is None:
+    def _open_door(self) -> tuple[socket.socket, Child]:
+        if self._door is None or self._child is None or self._child.exited.done():
             if self._door is not None:
                 self._door.close()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -101,7 +104,7 @@ class NetworkHelper:
                     asyncio.get_running_loop(), program, {"PATH": os.defpath}, {netdoor.DOOR_FD: theirs.fileno()}
                 )
             self._door = ours
-        return self._door
+        return self._door, self._child
 
 
 async def release(hold: socket.socket) -> None:

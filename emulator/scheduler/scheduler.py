@@ -31,7 +31,7 @@ class Limits:
     keep_alive: float = 240.0
     max_instances: int = 300
     queue_timeout: float = 0.0
-    patience: float = 0.01
+    patience: float = 0.025
     start_timeout: float = 120.0
     births_at_once: int = max(4, 2 * (os.cpu_count() or 1))
 

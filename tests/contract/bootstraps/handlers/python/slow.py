@@ -6,7 +6,11 @@ import time
 met = {"a": threading.Event(), "b": threading.Event()}
 
 
+beside = threading.Event()
+
+
 def background():
+    beside.set()
     while True:
         time.sleep(600)
 
@@ -15,6 +19,7 @@ def waits(event, context):
     thread = threading.Thread(target=background)
     thread.daemon = True
     thread.start()
+    beside.wait()
     print("waiting")
     while True:
         time.sleep(600)
