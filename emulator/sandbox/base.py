@@ -53,7 +53,7 @@ class Sandbox(Protocol):
         ...
 
     async def start(self) -> None:
-        """Spawn. Returns when the process runs, not when it answers. Raises `SandboxError`."""
+        """Spawn. Returns when the process runs, not when it answers. Raises `SandboxError`, and then closes itself."""
         ...
 
     async def dial(self) -> socket.socket:

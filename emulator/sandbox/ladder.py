@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emulator.model.errors import SandboxError
-from emulator.model.launch import Access, Launch, Mount, Network, UnixEndpoint
+from emulator.model.launch import Network
 from emulator.sandbox import advice, seccomp
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.bwrap import BwrapRung, Features, Tools
@@ -21,14 +21,13 @@ from emulator.sandbox.network import NetworkHelper
 from emulator.sandbox.networks import NO_NAMESPACES, Networks
 from emulator.sandbox.plain import PlainRung
 from emulator.sandbox.private import probe_private, recall, remember
-from emulator.sandbox.process import ProcessSandbox
 from emulator.sandbox.reaper import Reaper
 from emulator.sandbox.rung import Rung
 from emulator.sandbox.scope import enter_scope
 from emulator.sandbox.spawn import keep_inherited_descriptors
+from emulator.sandbox.trial import Trials
 from emulator.sandbox.walls import ProcessWalls
 
-_TRIAL_SECONDS = 10.0
 _RUNGS = ("bwrap", "landlock", "plain")
 
 # The best first; each later one gives up something that a container or an older version refuses.
@@ -69,11 +68,13 @@ async def choose_walls(
     folders.remember_groups(tree.bases)
     reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases)
     seed = Ground(PlainRung(_sh()), folders, tree, reaper, Networks(NetworkHelper()), limits)
+    site = _Site(state_dir, strict, Trials())
     try:
-        ground, refused = await _first_that_works(wanted, seed, _Site(state_dir, strict))
-        looking = asyncio.ensure_future(_with_networks(ground, state_dir / "private-network.json"))
-        walls = ProcessWalls(ground, _findings(wanted, ground, refused), looking)
+        ground, refused = await _first_that_works(wanted, seed, site)
+        looking = asyncio.ensure_future(_with_networks(ground, site))
+        walls = ProcessWalls(ground, _findings(wanted, ground, refused), looking, site.trials)
     except BaseException:
+        await site.trials.aclose()
         await seed.aclose()
         raise
     if network is not Network.HOST:
@@ -101,10 +102,11 @@ async def _cgroups(run: str, *, limits: bool) -> CgroupTree:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """What the rungs must know of the project."""
+    """What the rungs must know of the project, and where they are tried."""
 
     state_dir: Path
     strict: bool
+    trials: Trials
 
 
 async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Ground, list[_Refused]]:
@@ -118,7 +120,7 @@ async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Gro
         reason = ""
         for rung in candidates:
             ground = replace(seed, rung=rung, networks=replace(seed.networks, own=rung.own_networks))
-            failure = await _trial(ground, Network.HOST)
+            failure = await site.trials.why_not(ground, Network.HOST)
             if failure is None:
                 return ground, refused
             reason = reason or failure
@@ -129,13 +131,15 @@ async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Gro
     )
 
 
-async def _with_networks(ground: Ground, memory: Path) -> Ground:
+async def _with_networks(ground: Ground, site: _Site) -> Ground:
     """`ground`, which knows what networks of their own instances can have, found by giving one such a network."""
+    await site.trials.aclose()
     if not isinstance(ground.rung, BwrapRung):
         return replace(ground, networks=replace(ground.networks, findings=(NO_NAMESPACES,)))
+    memory = site.state_dir / "private-network.json"
     probe = recall(ground.networks.helper, memory)
     if probe is None:
-        failure = await _trial(ground, Network.NONE)
+        failure = await site.trials.why_not(ground, Network.NONE)
         if failure is not None:
             refusal = Finding("private network", "none", failure, advice.lift("bwrap", failure), full=False)
             return replace(ground, networks=replace(ground.networks, own=False, findings=(refusal,)))
@@ -173,41 +177,6 @@ def _bwrap_candidates(site: _Site) -> Iterator[Rung]:
     for features in _FEATURES:
         if features.overlay != "mount" or unshare:
             yield BwrapRung(tools, features, seccomp.program(), (site.state_dir.resolve(),), site.strict)
-
-
-async def _trial(ground: Ground, network: Network) -> str | None:
-    """Build these walls around `true`, with everything that a function may need. None when that works."""
-    below, above = (ground.folders.root / name for name in ("trial-below", "trial-above"))
-    for folder in (below, above):
-        folder.mkdir(exist_ok=True)
-    launch = Launch(
-        argv=("true",),
-        env={"PATH": "/usr/bin:/bin"},
-        cwd="/",
-        endpoint=UnixEndpoint("/run/fclocal/w.sock"),
-        mounts=_trial_mounts(ground.rung, above, below),
-        network=network,
-        memory_mb=128,
-        cpu=1.0,
-    )
-    said: list[bytes] = []
-    sandbox = ProcessSandbox(ground, "trial", launch, said.append, lambda _: None)
-    try:
-        await sandbox.start()
-        ended = await asyncio.wait_for(asyncio.shield(sandbox.exited), _TRIAL_SECONDS)
-    except SandboxError as error:
-        return error.message
-    except TimeoutError:
-        return "a trial did not end"
-    finally:
-        await sandbox.aclose()
-    return None if ended.code == 0 else b"; ".join(said).decode(errors="replace") or f"a trial ended with {ended}"
-
-
-def _trial_mounts(rung: Rung, above: Path, below: Path) -> tuple[Mount, ...]:
-    if not rung.mounts:
-        return (Mount((above,), str(above), Access.WRITE),)
-    return (Mount((above, below) if rung.overlays else (above,), "/code", Access.OVERLAY),)
 
 
 def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Finding]:

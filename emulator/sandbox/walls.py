@@ -12,6 +12,7 @@ from emulator.model.launch import Launch
 from emulator.sandbox.base import Finding, LogSink
 from emulator.sandbox.ground import Ground
 from emulator.sandbox.process import ProcessSandbox
+from emulator.sandbox.trial import Trials
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -20,12 +21,20 @@ class ProcessWalls:
     """See `base.Walls`. Made by `ladder.choose_walls`.
 
     `looking` ends with a ground that knows its networks; it may take a while, and nothing waits for it unasked.
+    `trials` may still be clearing away after themselves.
     """
 
-    def __init__(self, ground: Ground, findings: Sequence[Finding], looking: asyncio.Task[Ground]) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        findings: Sequence[Finding],
+        looking: asyncio.Task[Ground],
+        trials: Trials,
+    ) -> None:
         self._ground = ground
         self._findings = tuple(findings)
         self._looking = looking
+        self._trials = trials
         self._sandboxes: set[ProcessSandbox] = set()
 
     @property
@@ -65,5 +74,5 @@ class ProcessWalls:
     async def aclose(self) -> None:
         self._looking.cancel()
         await asyncio.wait([self._looking])
-        await asyncio.gather(*(sandbox.aclose() for sandbox in [*self._sandboxes]))
+        await asyncio.gather(*(sandbox.aclose() for sandbox in [*self._sandboxes]), self._trials.aclose())
         await self._ground.aclose()
