@@ -11,6 +11,7 @@ import click
 
 from emulator.cli.options import Selection, take_flags, take_selection
 from emulator.cli.project import open_project, project_root
+from emulator.cli.session import Session
 from emulator.cli.terminal import Terminal
 from emulator.config.settings import Settings, check_functions, load_settings
 from emulator.model.function import Project
@@ -51,12 +52,3 @@ def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:
     session.terminal.use_color(settings.color)
     session.state_dir = settings.state_dir
     return Workplace(session.terminal, settings, session.env, root, selection)
-
-
-@dataclass(slots=True)
-class Session:
-    """One run of the command line. `state_dir` is where a crash file goes, once it is known."""
-
-    terminal: Terminal
-    env: Mapping[str, str]
-    state_dir: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
@@ -15,11 +16,9 @@ from typing import TextIO
 
 import click
 
-from emulator.cli.completion import COMPLETE_VARIABLE, PROGRAM
-from emulator.cli.context import Session
-from emulator.cli.endpoint import prepare_state_dir
+from emulator import __version__
+from emulator.cli.session import COMPLETE_VARIABLE, PROGRAM, Session
 from emulator.cli.terminal import Terminal
-from emulator.cli.version import emulator_version
 from emulator.model.errors import FCError, UserError
 
 OK = 0
@@ -27,6 +26,10 @@ FUNCTION_FAILED = 1
 USAGE = 2
 CRASHED = 70
 INTERRUPTED = 130
+
+# Loading modules makes much that stays and no garbage, and what runs afterwards makes little that only the collector
+# finds: it need not look after every 700 objects.
+GARBAGE_THRESHOLD = 20_000
 
 # Command and the module that holds it; a module is loaded when its command is used.
 COMMANDS = {
@@ -57,7 +60,7 @@ class Commands(click.Group):
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        click.echo(f"{PROGRAM} {emulator_version()}")
+        click.echo(f"{PROGRAM} {__version__}")
         ctx.exit()
 
 
@@ -81,6 +84,7 @@ cli = Commands(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `fclocal`; ends the process."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A function may print what the terminal's encoding has no character for.
@@ -124,9 +128,12 @@ def _forget(stream: TextIO) -> None:
 
 def _crashed(session: Session, argv: Sequence[str]) -> int:
     """Keep the traceback in a file; the arguments stay out of it, since an event may hold secrets."""
+    # Only here, so that commands without a project are at once there: `fclocal --version`, completion scripts.
+    from emulator.cli.endpoint import prepare_state_dir
+
     command = next((word for word in argv if word in COMMANDS), "")
     report = (
-        f"fclocal {emulator_version()}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"fclocal {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         f"command: {command}\n\n{traceback.format_exc()}"
     )
     file = session.state_dir / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"

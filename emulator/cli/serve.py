@@ -20,8 +20,6 @@ from emulator.cli.terminal import Terminal
 from emulator.config.settings import Settings
 from emulator.model.events import Event, Notice
 
-GARBAGE_THRESHOLD = 20_000
-
 
 async def serve(emulator: RunningEmulator, settings: Settings, terminal: Terminal) -> int:
     """Start, print, wait for a signal, stop. Returns the exit code. Raises `UserError` where it can not start."""
@@ -68,12 +66,9 @@ async def _started(emulator: RunningEmulator, signals: StopSignals) -> bool:
 
 
 def _settle_memory() -> None:
-    """What the start made stays to the end, so the garbage collector need not go through it again and again; and a
-    request makes little garbage that only the collector finds, so it looks less often than every 700 objects.
-    """
+    """What the start made stays to the end, so the garbage collector need not go through it again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 async def _leave(emulator: RunningEmulator, signals: StopSignals) -> None:

@@ -11,7 +11,6 @@ from emulator.journal.journal import Journal
 from emulator.model.errors import AliasNotFound, FCError, FunctionNotFound, ServiceNotFound, VersionNotFound
 from emulator.model.events import RevisionDeployed
 from emulator.model.function import LATEST, Function, FunctionName, Layer, Revision
-from emulator.registry.archive import stage, unpack
 from emulator.registry.fingerprint import fingerprint, layer_digest
 
 Listener = Callable[[Revision | None, Revision | None], None]
@@ -57,6 +56,8 @@ class Registry:
         # The command decides whether a jar is unpacked.
         folder = self._state_dir / "code" / hashlib.sha256(f"{digest} {command}".encode()).hexdigest()
         if not folder.is_dir():
+            from emulator.registry.archive import stage  # most projects have no archives
+
             stage(code, folder, command)
         return folder
 
@@ -65,6 +66,8 @@ class Registry:
             return layer
         folder = self._state_dir / "unpacked-layers" / layer_digest(layer.path)
         if not folder.is_dir():
+            from emulator.registry.archive import unpack  # as above
+
             unpack(layer.path, folder)
         return replace(layer, path=folder)
 

@@ -33,7 +33,7 @@ class FakeMaker:
         self.journal = journal
         self.released: list[str] = []
 
-    def make(
+    async def make(
         self,
         revision: Revision,
         *,
