@@ -9,22 +9,18 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from emulator.config.credentials import local_keys
 from emulator.config.settings import Settings, apply_to_project
 from emulator.dispatch.dispatcher import Dispatcher
 from emulator.dispatch.engine import Engine
 from emulator.dispatch.tasks import TaskQueue
-from emulator.gateway.app import Gateway
-from emulator.gateway.auth import Auth
-from emulator.gateway.protocol import Deadlines
-from emulator.gateway.server import Server, make_server
 from emulator.instance.maker import InstanceMaker, MakerOptions
 from emulator.instance.messages import not_startable
 from emulator.journal.crashes import CrashFiles
 from emulator.journal.journal import Journal
-from emulator.model.clock import SystemClock
+from emulator.model.clock import Clock, SystemClock
 from emulator.model.errors import FclocalError, UserError
 from emulator.model.function import DEFAULT_REGION, Account, Function, Project, Revision
 from emulator.model.ids import RequestIds
@@ -36,6 +32,9 @@ from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.ladder import choose_walls
 from emulator.sandbox.listeners import holder_of
 from emulator.scheduler.scheduler import Limits, Scheduler
+
+if TYPE_CHECKING:
+    from emulator.gateway.server import Server
 
 
 class Emulator:
@@ -58,6 +57,7 @@ class Emulator:
         self._server: Server
         self._stack = contextlib.AsyncExitStack()
         self._refused: dict[str, str] = {}
+        self._findings: Sequence[Finding] = ()
 
     def __repr__(self) -> str:
         return f"<Emulator {self.project.file or self.project.root} {len(self.project.functions)} functions>"
@@ -74,15 +74,7 @@ class Emulator:
 
     async def _start(self) -> None:
         settings, clock = self.settings, SystemClock()
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        self.walls = await choose_walls(
-            settings.walls,
-            self.state_dir,
-            strict=settings.strict,
-            limits=settings.limits,
-            network=Network(settings.network),
-        )
-        self._stack.push_async_callback(self.walls.aclose)
+        await self._build_walls()
         account = settings.account(self._region())
         registry = Registry(self.state_dir, self.journal)
         self._stack.callback(registry.close)
@@ -97,19 +89,55 @@ class Emulator:
             self._deploy(function)
         if self._whole:
             await asyncio.to_thread(registry.prune)
-        keys = local_keys(account, os.environ)
+        self._server = self._make_server(account, clock)
+        await self._server.start()
+        self._findings = self.walls.findings()
+        telling = asyncio.create_task(self._tell_findings())
+        self._stack.push_async_callback(_end, telling)
+        # What runs may finish; its own timeout ends it, if nobody asks for haste before.
+        longest = max((function.timeout for function in self.project.functions), default=0.0)
+        self._stack.push_async_callback(self._server.stop, longest)
+
+    async def _build_walls(self) -> None:
+        """Walls are tried by other processes; the gateway is loaded meanwhile, which takes about as long."""
+        settings = self.settings
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        loading = asyncio.create_task(asyncio.to_thread(_load_gateway))
+        try:
+            self.walls = await choose_walls(
+                settings.walls,
+                self.state_dir,
+                strict=settings.strict,
+                limits=settings.limits,
+                network=Network(settings.network),
+            )
+            self._stack.push_async_callback(self.walls.aclose)
+        finally:
+            await loading
+
+    def _make_server(self, account: Account, clock: Clock) -> Server:
+        # Loaded already, see `_build_walls`.
+        from emulator.gateway.app import Gateway
+        from emulator.gateway.auth import Auth
+        from emulator.gateway.protocol import Deadlines
+        from emulator.gateway.server import make_server
+
+        settings, keys = self.settings, local_keys(account, os.environ)
         auth = Auth(keys, self.token, self.journal, clock, verify_signatures=settings.verify_signatures)
-        self._server = make_server(
+        return make_server(
             Gateway(self.engine, self.token, auth, CrashFiles(self.state_dir)),
             settings.host,
             settings.port,
             Deadlines(header=settings.header_timeout, body=settings.body_timeout),
             holder_of,
         )
-        await self._server.start()
-        # What runs may finish; its own timeout ends it, if nobody asks for haste before.
-        longest = max((function.timeout for function in self.project.functions), default=0.0)
-        self._stack.push_async_callback(self._server.stop, longest)
+
+    async def _tell_findings(self) -> None:
+        """What is found out about the walls when they stand already."""
+        await self.walls.settled()
+        for finding in self.walls.findings():
+            if finding not in self._findings and not finding.full:
+                self.journal.notice(str(finding))
 
     def _make_scheduler(self, account: Account) -> Scheduler:
         settings = self.settings
@@ -175,8 +203,8 @@ class Emulator:
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """What the walls are here, and what would lift each step down."""
-        return self.walls.findings()
+        """What the walls are here, and what would lift each step down; what is found later is told by notices."""
+        return self._findings
 
     @property
     def refused(self) -> dict[str, str]:
@@ -185,3 +213,13 @@ class Emulator:
 
     def _region(self) -> str:
         return next((function.region for function in self.project.functions), DEFAULT_REGION)
+
+
+def _load_gateway() -> None:
+    import emulator.gateway.app
+    import emulator.gateway.server  # noqa: F401
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

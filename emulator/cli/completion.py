@@ -5,10 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from emulator.cli.context import Session
+from emulator.cli.session import COMPLETE_VARIABLE, PROGRAM, Session
 
-PROGRAM = "fclocal"
-COMPLETE_VARIABLE = "_FCLOCAL_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
 

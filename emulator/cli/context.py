@@ -11,9 +11,9 @@ import click
 
 from emulator.cli.options import Selection, take_flags, take_selection
 from emulator.cli.project import open_project, project_root
+from emulator.cli.session import Session
 from emulator.cli.terminal import Terminal
 from emulator.config.settings import Settings, check_functions, load_settings
-from emulator.journal.crashes import CrashFiles
 from emulator.model.function import Project
 from emulator.runtime.spec import Catalog
 
@@ -42,6 +42,8 @@ class Workplace:
 
     def faults(self) -> Callable[[BaseException], None]:
         """Keeps faults of ours that nobody caught in files, and says so."""
+        from emulator.journal.crashes import CrashFiles
+
         crashes = CrashFiles(self.settings.state_dir)
         return lambda fault: self.terminal.tell(crashes.line(fault, "in the background"))
 
@@ -57,12 +59,3 @@ def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:
     session.terminal.use_color(settings.color)
     session.state_dir = settings.state_dir
     return Workplace(session.terminal, settings, session.env, root, selection)
-
-
-@dataclass(slots=True)
-class Session:
-    """One run of the command line. `state_dir` is where a crash file goes, once it is known."""
-
-    terminal: Terminal
-    env: Mapping[str, str]
-    state_dir: Path

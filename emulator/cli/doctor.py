@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from emulator import __version__
 from emulator.cli.context import Workplace, workplace
 from emulator.cli.endpoint import prepare_state_dir, read_endpoint
 from emulator.cli.jsonlines import to_line
@@ -18,7 +19,6 @@ from emulator.cli.terminal import Terminal, columns, cut
 from emulator.model.errors import UserError
 from emulator.model.function import Project
 from emulator.model.launch import Network
-from emulator.model.version import emulator_version
 from emulator.runtime.interpreters import Interpreters
 from emulator.sandbox.base import Finding
 from emulator.sandbox.ladder import choose_walls
@@ -56,7 +56,7 @@ def command(ctx: click.Context, /, **values: Any) -> int:
 
 def _look(place: Workplace) -> list[Finding]:
     project, about_project = _project(place)
-    findings = [Finding("fclocal", emulator_version(), f"Python {platform.python_version()}"), about_project]
+    findings = [Finding("fclocal", __version__, f"Python {platform.python_version()}"), about_project]
     findings += [_port(place), *run(_walls(place)), *_interpreters(place, project)]
     return findings
 
@@ -103,6 +103,7 @@ async def _walls(place: Workplace) -> Sequence[Finding]:
     except UserError as error:
         return [_refused("walls", error)]
     try:
+        await walls.settled()
         return walls.findings()
     finally:
         await walls.aclose()

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from emulator.cli.arguments import function_argument
-from emulator.cli.build import built
 from emulator.cli.call import Call, HttpCall, TailLog, call
 from emulator.cli.context import Workplace, workplace
 from emulator.cli.endpoint import Endpoint, read_endpoint
@@ -115,6 +114,8 @@ def _invoke_alone(name: str | None, wanted: Call, place: Workplace) -> int:
     chosen = choose_name([str(f.name) for f in project.functions], name)
     project = choose_functions(project, (chosen,))
     if place.settings.build:
+        from emulator.cli.build import built  # another command, which few calls need
+
         project = built(project, place)
     for problem in project.problems:
         place.terminal.tell(place.terminal.paint_err("yellow", f"! {problem}"))

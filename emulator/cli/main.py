@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -13,13 +14,10 @@ from typing import TextIO
 
 import click
 
-from emulator.cli.completion import COMPLETE_VARIABLE, PROGRAM
-from emulator.cli.context import Session
-from emulator.cli.endpoint import prepare_state_dir
+from emulator import __version__
+from emulator.cli.session import COMPLETE_VARIABLE, PROGRAM, Session
 from emulator.cli.terminal import Terminal
-from emulator.journal.crashes import SORRY, CrashFiles, report
 from emulator.model.errors import FCError, UserError
-from emulator.model.version import emulator_version
 
 OK = 0
 FUNCTION_FAILED = 1
@@ -28,6 +26,10 @@ CRASHED = 70
 INTERRUPTED = 130
 # A disk, a quota or a file that takes no more, and a device that is gone.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+# Loading modules makes much that stays and no garbage, and what runs afterwards makes little that only the collector
+# finds: it need not look after every 700 objects.
+GARBAGE_THRESHOLD = 20_000
 
 # Command and the module that holds it; a module is loaded when its command is used.
 COMMANDS = {
@@ -58,7 +60,7 @@ class Commands(click.Group):
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        click.echo(f"{PROGRAM} {emulator_version()}")
+        click.echo(f"{PROGRAM} {__version__}")
         ctx.exit()
 
 
@@ -82,6 +84,7 @@ cli = Commands(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `fclocal`; ends the process."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A function may print what the terminal's encoding has no character for.
@@ -137,6 +140,10 @@ def _forget(stream: TextIO) -> None:
 
 def _crashed(session: Session, argv: Sequence[str], fault: Exception) -> int:
     """Keep the traceback in a file; the arguments stay out of it, since an event may hold secrets."""
+    # Only here, so that commands without a project are at once there: `fclocal --version`, completion scripts.
+    from emulator.cli.endpoint import prepare_state_dir
+    from emulator.journal.crashes import SORRY, CrashFiles, report
+
     doing = f"command: {next((word for word in argv if word in COMMANDS), '')}"
     tell = session.terminal.tell
     try:

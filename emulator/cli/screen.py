@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from emulator import __version__
 from emulator.cli.terminal import Paint, columns, cut
 from emulator.model.function import Function, Problem, Project
-from emulator.model.version import emulator_version
 from emulator.sandbox.base import Finding
 
 SCREEN_LINES = 12
@@ -28,7 +28,7 @@ class Shown:
 def first_screen(url: str, project: Project, functions: Sequence[Shown], paint: Paint, width: int) -> list[str]:
     """URL, trigger, runtime, limits and walls of each function; what does not fit is summed up."""
     where = f"  {project.file.name}" if project.file else ""
-    title = f"{paint('bold', 'fclocal')} {emulator_version()}  {paint('green', url)}{paint('dim', where)}"
+    title = f"{paint('bold', 'fclocal')} {__version__}  {paint('green', url)}{paint('dim', where)}"
     domains = _domains(project, url.rpartition(":")[2], width)
     rows = _functions(functions, SCREEN_LINES - OTHER_LINES - len(domains), width)
     return [title, "", *rows, *domains, "", paint("dim", _help(functions))]
@@ -80,12 +80,5 @@ def _help(functions: Sequence[Shown]) -> str:
 def problem_lines(problems: Iterable[Problem], findings: Iterable[Finding], paint: Paint) -> list[str]:
     """What the user should know of the project and of this machine, each once."""
     texts = [str(problem) for problem in problems]
-    texts += [finding_text(finding) for finding in findings if not finding.full]
+    texts += [str(finding) for finding in findings if not finding.full]
     return [paint("yellow", f"! {text}") for text in dict.fromkeys(texts)]
-
-
-def finding_text(finding: Finding) -> str:
-    """One sentence: what the facility is here, and the command that lifts it."""
-    detail = f" ({finding.detail})" if finding.detail else ""
-    lift = f" → {finding.lift}" if finding.lift else ""
-    return f"{finding.topic}: {finding.state}{detail}{lift}"

@@ -22,7 +22,6 @@ from emulator.cli.terminal import Terminal
 from emulator.config.settings import Settings
 from emulator.model.events import Event, Notice
 
-GARBAGE_THRESHOLD = 20_000
 MOST_DESCRIPTORS = 65_536
 
 
@@ -86,12 +85,9 @@ def _raise_descriptor_limit() -> None:
 
 
 def _settle_memory() -> None:
-    """What the start made stays to the end, so the garbage collector need not go through it again and again; and a
-    request makes little garbage that only the collector finds, so it looks less often than every 700 objects.
-    """
+    """What the start made stays to the end, so the garbage collector need not go through it again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 async def _leave(emulator: RunningEmulator, signals: StopSignals) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from emulator.cli.arguments import functions_argument
-from emulator.cli.build import built
 from emulator.cli.context import workplace
 from emulator.cli.endpoint import read_endpoint
 from emulator.cli.engine import open_emulator
@@ -35,6 +34,8 @@ def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) ->
         )
     project = choose_functions(place.project(), functions)
     if place.settings.build:
+        from emulator.cli.build import built  # another command, which few starts need
+
         project = built(project, place)
     emulator = open_emulator(place.settings, project, whole=not functions)
     return run(serve(emulator, place.settings, place.terminal), place.faults())

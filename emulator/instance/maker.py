@@ -32,10 +32,6 @@ class MakerOptions:
     limits: bool
 
 
-def _private_lift(walls: Walls) -> str:
-    return next((finding.lift for finding in walls.findings() if finding.topic == "private network"), "")
-
-
 class InstanceMaker:
     """Makes instances from revisions; the scheduler brings them up."""
 
@@ -47,11 +43,11 @@ class InstanceMaker:
         self._interpreters = interpreters
         self._journal = journal
         self._options = options
-        self._ports = PortBook(options.network, walls.private_network, _private_lift(walls))
+        self._ports = PortBook(options.network, walls)
         self._assigned: dict[str, Assignment] = {}
         self._stubborn: set[Revision] = set()
 
-    def make(
+    async def make(
         self,
         revision: Revision,
         *,
@@ -64,7 +60,7 @@ class InstanceMaker:
         instance_id = ids.instance_id()
         try:
             spec = self._catalog.find(revision.function.runtime)
-            launch = self._launch(revision, spec, instance_id)
+            launch = await self._launch(revision, spec, instance_id)
             log = InstanceLog(self._journal, str(revision.function.name), instance_id)
             birth = Birth(
                 instance_id=instance_id,
@@ -81,11 +77,11 @@ class InstanceMaker:
             raise
         return Instance(birth, self._journal, changed)
 
-    def _launch(self, revision: Revision, spec: RuntimeSpec, instance_id: str) -> Launch:
+    async def _launch(self, revision: Revision, spec: RuntimeSpec, instance_id: str) -> Launch:
         options, function = self._options, revision.function
         assignment: Assignment | None = None
         if spec.is_program:
-            assignment = self._ports.assign(instance_id, function.custom_runtime.port)
+            assignment = await self._ports.assign(instance_id, function.custom_runtime.port)
             self._assigned[instance_id] = assignment
         request = ComposeRequest(
             instance_id=instance_id,

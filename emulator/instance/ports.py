@@ -12,6 +12,7 @@ from pathlib import Path
 
 from emulator.model.errors import PortTaken
 from emulator.model.launch import Network
+from emulator.sandbox.base import Walls
 from emulator.sandbox.listeners import holder_of
 
 # Above the ports of well-known programs, and below those of connections.
@@ -35,19 +36,18 @@ class PortBook:
     A port that is free may be wanted by another emulator at the same moment, so that each is also claimed by a name in
     Linux's abstract namespace, which has the scope of the network and ends with its process.
 
-    Where an instance can have a private network, several with one port run side by side; else `lift` says what
-    would make that possible.
+    Where the walls can give an instance a private network, several with one port run side by side; else their
+    findings say what would make that possible.
     """
 
-    def __init__(self, network: Network, private_available: bool, lift: str = "") -> None:
+    def __init__(self, network: Network, walls: Walls) -> None:
         self._network = network
-        self._private = private_available
-        self._lift = lift
+        self._walls = walls
         self._held: dict[int, str] = {}
         self._claims: dict[int, socket.socket] = {}
         self._open: dict[str, asyncio.Event] = {}
 
-    def assign(self, instance_id: str, port: int) -> Assignment:
+    async def assign(self, instance_id: str, port: int) -> Assignment:
         """The configured port, in a network of its own where the host's is taken and that is possible;
         else a free port, which works for programs that read FC_SERVER_PORT (or FC_CUSTOM_LISTEN_PORT)."""
         if self._network is not Network.HOST:
@@ -56,7 +56,8 @@ class PortBook:
             self._held[port] = instance_id
             self._open[instance_id] = asyncio.Event()
             return Assignment(port, Network.HOST)
-        if self._private:
+        await self._walls.settled()
+        if self._walls.private_network:
             return Assignment(port, Network.PRIVATE)
         other = self._another()
         self._held[other] = instance_id
@@ -117,8 +118,9 @@ class PortBook:
         owner = self._held.get(port)
         holder = f"another instance ({owner})" if owner else holder_of(port, "127.0.0.1") or "another process"
         steps = [] if owner else ["end that process"]
-        if self._lift:
-            steps.append(f"to run such instances side by side: {self._lift}")
+        lift = next((found.lift for found in self._walls.findings() if found.topic == "private network"), "")
+        if lift:
+            steps.append(f"to run such instances side by side: {lift}")
         advice = ", or ".join(steps)
         return PortTaken(port, holder, f"{advice[:1].upper()}{advice[1:]}." if advice else "")
 

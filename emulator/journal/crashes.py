@@ -9,7 +9,7 @@ import time
 import traceback
 from pathlib import Path
 
-from emulator.model.version import emulator_version
+from emulator import __version__
 
 SORRY = "Sorry, this is a fault of fclocal, not of your project."
 # The same fault may come with every request.
@@ -53,5 +53,5 @@ class CrashFiles:
 
 def report(fault: BaseException, doing: str) -> str:
     """What is needed to find the fault."""
-    about = f"fclocal {emulator_version()}, Python {platform.python_version()}, {platform.platform()}"
+    about = f"fclocal {__version__}, Python {platform.python_version()}, {platform.platform()}"
     return f"{about}\n{doing}\n\n{''.join(traceback.format_exception(fault))}"

@@ -24,6 +24,7 @@ from typing import IO, cast
 
 from emulator.model.errors import ConfigError
 from emulator.model.function import Place
+from emulator.registry.unpacked import PARTIAL
 
 MAX_BYTES = 2 * 1024 * 1024 * 1024  # of all files when unpacked; FC takes 500 MB packed
 MAX_FILES = 200_000
@@ -34,8 +35,6 @@ MAX_LINK = 1024
 # Keeps every real path far below PATH_MAX, where realpath stops following links
 MAX_NAME = 1024
 CHUNK = 1024 * 1024
-# What a folder's name begins with while it is not whole
-PARTIAL = ".new-"
 # Names that promise an archive: what is none is broken
 PACKED = (".zip", ".jar", ".war", ".tar", ".tgz", ".gz")
 _BROKEN = (

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from emulator.model.function import Function
 
 # Kept out of the fingerprint as well as of the package: changing them changes no function
-ALWAYS_IGNORED = (".git/", ".fclocal/", ".s/", "__pycache__/", "*.pyc", ".DS_Store")
+IGNORED_FOLDERS = (".git", ".fclocal", ".s", "__pycache__")
+IGNORED_NAMES = (".DS_Store",)
+IGNORED_ENDING = ".pyc"
+ALWAYS_IGNORED = (*(f"{name}/" for name in IGNORED_FOLDERS), *IGNORED_NAMES, f"*{IGNORED_ENDING}")
 IGNORE_FILES = (".fcignore", ".funignore")
 MAX_IGNORE_BYTES = 256 * 1024
 # Byte by byte in Python is about 10 MB/s, so only small archives are summed as they are
@@ -92,7 +93,7 @@ def package_files(code: Path) -> Iterator[Path]:
 
     `.fcignore` (Fun: `.funignore`) in the folder is read like .gitignore; ignored folders are not entered.
     """
-    spec = _ignored(code)
+    is_ignored = ignored(code)
     for folder, folders, files in os.walk(code):
         here = Path(folder)
         below = here.relative_to(code).as_posix()
@@ -101,26 +102,41 @@ def package_files(code: Path) -> Iterator[Path]:
         for name in folders:
             if (here / name).is_symlink():
                 files.append(name)
-            elif not spec.match_file(f"{prefix}{name}/"):
+            elif not is_ignored(f"{prefix}{name}/"):
                 kept.append(name)
         folders[:] = kept
         for name in files:
             path = here / name
-            if not spec.match_file(f"{prefix}{name}") and (path.is_symlink() or path.is_file()):
+            if not is_ignored(f"{prefix}{name}") and (path.is_symlink() or path.is_file()):
                 yield path
 
 
-def _ignored(code: Path) -> GitIgnoreSpec:
-    lines = list(ALWAYS_IGNORED)
+def ignored(code: Path) -> Callable[[str], bool]:
+    """Whether a path below the folder stays out of its package; paths of folders end in a slash."""
+    lines = []
     for name in IGNORE_FILES:
         path = code / name
         if path.is_file():
             with path.open("rb") as stream:
                 lines += stream.read(MAX_IGNORE_BYTES).decode("utf-8", "replace").splitlines()
+    return _by_patterns(lines) if lines else _by_name
+
+
+def _by_name(path: str) -> bool:
+    """What ALWAYS_IGNORED means, for folders without an ignore file."""
+    name = path.rstrip("/").rpartition("/")[2]
+    return name.endswith(IGNORED_ENDING) or name in IGNORED_NAMES or (path[-1] == "/" and name in IGNORED_FOLDERS)
+
+
+def _by_patterns(lines: list[str]) -> Callable[[str], bool]:
+    # Takes longer to load than ten functions to deploy, and few folders have an ignore file.
+    from pathspec import GitIgnoreSpec
+
     try:
-        return GitIgnoreSpec.from_lines(lines)
+        spec = GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *lines])
     except ValueError:
-        return GitIgnoreSpec.from_lines(ALWAYS_IGNORED)
+        spec = GitIgnoreSpec.from_lines(ALWAYS_IGNORED)
+    return spec.match_file
 
 
 def _checksum(code: Path | None, lines: bytes) -> int:

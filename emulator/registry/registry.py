@@ -11,7 +11,6 @@ from emulator.journal.journal import Journal
 from emulator.model.errors import AliasNotFound, FCError, FunctionNotFound, ServiceNotFound, VersionNotFound
 from emulator.model.events import RevisionDeployed
 from emulator.model.function import LATEST, Function, FunctionName, Layer, Revision
-from emulator.registry.archive import stage, unpack
 from emulator.registry.fingerprint import fingerprint, layer_digest
 from emulator.registry.unpacked import Unpacked
 
@@ -58,13 +57,25 @@ class Registry:
         command = " ".join(function.start_command)
         # The command decides whether a jar is unpacked.
         key = hashlib.sha256(f"{digest} {command}".encode()).hexdigest()
-        return self._code.folder(key, lambda into: stage(code, into, command))
+
+        def make(folder: Path) -> None:
+            from emulator.registry.archive import stage  # most projects have no archives
+
+            stage(code, folder, command)
+
+        return self._code.folder(key, make)
 
     def _layer(self, layer: Layer) -> Layer:
         if layer.path is None or not layer.path.is_file():
             return layer
         archive = layer.path
-        return replace(layer, path=self._layers.folder(layer_digest(archive), lambda into: unpack(archive, into)))
+
+        def make(folder: Path) -> None:
+            from emulator.registry.archive import unpack  # as above
+
+            unpack(archive, folder)
+
+        return replace(layer, path=self._layers.folder(layer_digest(archive), make))
 
     def prune(self) -> None:
         """Remove what earlier runs unpacked and no function that is deployed uses, here or in another emulator."""

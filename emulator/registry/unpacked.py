@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from emulator.registry.archive import PARTIAL
-
+# What a folder's name begins with while it is not whole
+PARTIAL = ".new-"
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _DISCARDED = ".old-"
 # An archive of 2 GB is unpacked in less; what is older was left by an emulator that was killed.

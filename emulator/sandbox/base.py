@@ -32,6 +32,11 @@ class Finding:
     lift: str = ""
     full: bool = True
 
+    def __str__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        lift = f" → {self.lift}" if self.lift else ""
+        return f"{self.topic}: {self.state}{detail}{lift}"
+
 
 class Sandbox(Protocol):
     """Walls around one Launch, from start to exit. Every method is called on the event loop's thread.
@@ -48,7 +53,7 @@ class Sandbox(Protocol):
         ...
 
     async def start(self) -> None:
-        """Spawn. Returns when the process runs, not when it answers. Raises `SandboxError`."""
+        """Spawn. Returns when the process runs, not when it answers. Raises `SandboxError`, and then closes itself."""
         ...
 
     async def dial(self) -> socket.socket:
@@ -112,12 +117,19 @@ class Walls(Protocol):
         """True where a mount may have several sources, which merge."""
         ...
 
-    @property
-    def private_network(self) -> bool:
-        """True where `Network.PRIVATE` reaches the host's localhost and the internet."""
+    async def settled(self) -> None:
+        """Returns when it is known what networks of their own instances can have: few need one, and trying it takes
+        longer than all the rest of a start."""
         ...
 
-    def findings(self) -> Sequence[Finding]: ...
+    @property
+    def private_network(self) -> bool:
+        """True where `Network.PRIVATE` reaches the host's localhost and the internet, as far as `settled`."""
+        ...
+
+    def findings(self) -> Sequence[Finding]:
+        """What is known, as far as `settled`."""
+        ...
 
     def sandbox(self, name: str, launch: Launch, logs: LogSink) -> Sandbox:
         """Walls for one instance; `name` is its id and must be a safe file name."""

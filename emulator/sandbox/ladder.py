@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emulator.model.errors import SandboxError
-from emulator.model.launch import Access, Launch, Mount, Network, UnixEndpoint
-from emulator.sandbox import advice, landlock, seccomp
+from emulator.model.launch import Network
+from emulator.sandbox import advice, seccomp
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.bwrap import BwrapRung, Features, Tools
 from emulator.sandbox.census import Census
@@ -22,16 +22,13 @@ from emulator.sandbox.network import NetworkHelper
 from emulator.sandbox.networks import NO_NAMESPACES, Networks
 from emulator.sandbox.plain import PlainRung
 from emulator.sandbox.private import probe_private, recall, remember
-from emulator.sandbox.process import ProcessSandbox
 from emulator.sandbox.reaper import Reaper
-from emulator.sandbox.restricted import LandlockRung
 from emulator.sandbox.rung import Rung
 from emulator.sandbox.scope import enter_scope
 from emulator.sandbox.spawn import keep_inherited_descriptors
+from emulator.sandbox.trial import Trials
 from emulator.sandbox.walls import ProcessWalls
 
-# For walls that hang: a busy machine must not cost the better ones.
-_TRIAL_SECONDS = 60.0
 _RUNGS = ("bwrap", "landlock", "plain")
 
 # The best first; each later one gives up something that a container or an older version refuses.
@@ -59,8 +56,9 @@ async def choose_walls(
 ) -> Walls:
     """The walls named `wanted`, or with `auto` the strongest that work here. Also removes what a killed emulator left.
 
-    `network` is what every instance is to have. Raises `SandboxError` where what is wanted does not work, with the
-    command that would help.
+    `network` is what every instance is to have; whether one of their own can be had is looked for by itself and known
+    when the walls have `settled`. Raises `SandboxError` where what is wanted does not work, with the command that
+    would help.
     """
     if wanted not in ("auto", *_RUNGS):
         raise SandboxError(f"There are no walls named {wanted!r}", f"choose one of auto, {', '.join(_RUNGS)}")
@@ -72,14 +70,27 @@ async def choose_walls(
     reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases)
     networks, census = Networks(NetworkHelper()), Census(folders.mark)
     seed = Ground(PlainRung(_sh()), folders, tree, reaper, networks, census, limits)
+    site = _Site(state_dir, strict, Trials())
     try:
-        ground, refused = await _first_that_works(wanted, seed, _Site(state_dir, strict))
-        ground = await _with_networks(ground, state_dir / "private-network.json")
-        ground.networks.require(network)
+        ground, refused = await _first_that_works(wanted, seed, site)
+        looking = asyncio.ensure_future(_with_networks(ground, site))
+        walls = ProcessWalls(ground, _findings(wanted, ground, refused), looking, site.trials)
     except BaseException:
+        await site.trials.aclose()
         await seed.aclose()
         raise
-    return ProcessWalls(ground, _findings(wanted, ground, refused))
+    if network is not Network.HOST:
+        await _require(network, walls, looking)
+    return walls
+
+
+async def _require(network: Network, walls: ProcessWalls, looking: asyncio.Future[Ground]) -> None:
+    try:
+        await walls.settled()
+        looking.result().networks.require(network)
+    except BaseException:
+        await walls.aclose()
+        raise
 
 
 async def _cgroups(run: str, *, limits: bool) -> CgroupTree:
@@ -93,10 +104,11 @@ async def _cgroups(run: str, *, limits: bool) -> CgroupTree:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """What the rungs must know of the project."""
+    """What the rungs must know of the project, and where they are tried."""
 
     state_dir: Path
     strict: bool
+    trials: Trials
 
 
 async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Ground, list[_Refused]]:
@@ -110,7 +122,7 @@ async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Gro
         reason = ""
         for rung in candidates:
             ground = replace(seed, rung=rung, networks=replace(seed.networks, own=rung.own_networks))
-            failure = await _trial(ground, Network.HOST)
+            failure = await site.trials.why_not(ground, Network.HOST)
             if failure is None:
                 return ground, refused
             reason = reason or failure
@@ -121,13 +133,15 @@ async def _first_that_works(wanted: str, seed: Ground, site: _Site) -> tuple[Gro
     )
 
 
-async def _with_networks(ground: Ground, memory: Path) -> Ground:
+async def _with_networks(ground: Ground, site: _Site) -> Ground:
     """`ground`, which knows what networks of their own instances can have, found by giving one such a network."""
+    await site.trials.aclose()
     if not isinstance(ground.rung, BwrapRung):
         return replace(ground, networks=replace(ground.networks, findings=(NO_NAMESPACES,)))
+    memory = site.state_dir / "private-network.json"
     probe = recall(ground.networks.helper, memory)
     if probe is None:
-        failure = await _trial(ground, Network.NONE)
+        failure = await site.trials.why_not(ground, Network.NONE)
         if failure is not None:
             refusal = Finding("private network", "none", failure, advice.lift("bwrap", failure), full=False)
             return replace(ground, networks=replace(ground.networks, own=False, findings=(refusal,)))
@@ -142,10 +156,19 @@ def _candidates(name: str, site: _Site) -> Iterator[Rung]:
     match name:
         case "bwrap":
             yield from _bwrap_candidates(site)
-        case "landlock" if landlock.abi():
-            yield LandlockRung(_sh(), seccomp.program())
+        case "landlock":
+            yield from _landlock_candidates()
         case "plain":
             yield PlainRung(_sh())
+
+
+def _landlock_candidates() -> Iterator[Rung]:
+    # A step down that most machines never take, and it brings ctypes along.
+    from emulator.sandbox import landlock
+    from emulator.sandbox.restricted import LandlockRung
+
+    if landlock.abi():
+        yield LandlockRung(_sh(), seccomp.program())
 
 
 def _bwrap_candidates(site: _Site) -> Iterator[Rung]:
@@ -158,41 +181,6 @@ def _bwrap_candidates(site: _Site) -> Iterator[Rung]:
             yield BwrapRung(tools, features, seccomp.program(), (site.state_dir.resolve(),), site.strict)
 
 
-async def _trial(ground: Ground, network: Network) -> str | None:
-    """Build these walls around `true`, with everything that a function may need. None when that works."""
-    below, above = (ground.folders.root / name for name in ("trial-below", "trial-above"))
-    for folder in (below, above):
-        folder.mkdir(exist_ok=True)
-    launch = Launch(
-        argv=("true",),
-        env={"PATH": "/usr/bin:/bin"},
-        cwd="/",
-        endpoint=UnixEndpoint("/run/fclocal/w.sock"),
-        mounts=_trial_mounts(ground.rung, above, below),
-        network=network,
-        memory_mb=128,
-        cpu=1.0,
-    )
-    said: list[bytes] = []
-    sandbox = ProcessSandbox(ground, "trial", launch, said.append, lambda _: None)
-    try:
-        await sandbox.start()
-        ended = await asyncio.wait_for(asyncio.shield(sandbox.exited), _TRIAL_SECONDS)
-    except SandboxError as error:
-        return error.message
-    except TimeoutError:
-        return "a trial did not end"
-    finally:
-        await sandbox.aclose()
-    return None if ended.code == 0 else b"; ".join(said).decode(errors="replace") or f"a trial ended with {ended}"
-
-
-def _trial_mounts(rung: Rung, above: Path, below: Path) -> tuple[Mount, ...]:
-    if not rung.mounts:
-        return (Mount((above,), str(above), Access.WRITE),)
-    return (Mount((above, below) if rung.overlays else (above,), "/code", Access.OVERLAY),)
-
-
 def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Finding]:
     found = [
         Finding("walls", refusal.rung, refusal.reason, advice.lift(refusal.rung, refusal.reason), full=False)
@@ -201,7 +189,6 @@ def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Find
     found.append(advice.walls(ground.rung.name, asked=wanted != "auto"))
     if isinstance(ground.rung, BwrapRung):
         found.extend(advice.features(ground.rung.features))
-    found.extend(ground.networks.findings)
     found.extend(advice.control_groups(ground.cgroups, limits=ground.limits, mounts=ground.rung.mounts))
     return found
 

@@ -15,6 +15,7 @@ In ARGV `{pid}` stands for a process inside the namespace and the user namespace
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -60,7 +61,8 @@ def _serve(words: list[str], fds: list[int]) -> NoReturn:
             case "room":
                 _make_room(reply)
     except OSError as error:
-        reply.send(str(error).encode())
+        with contextlib.suppress(OSError):  # who asked may be gone
+            reply.send(str(error).encode())
     os._exit(0)
 
 

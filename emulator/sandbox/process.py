@@ -76,10 +76,10 @@ class ProcessSandbox:
         try:
             await self._start()
         except OSError as error:
-            await self.aclose()
+            self.close_soon()
             raise SandboxError(f"The walls of {self.name} could not be built: {error}", "fclocal doctor") from error
         except BaseException:
-            await self.aclose()
+            self.close_soon()
             raise
 
     async def dial(self) -> socket.socket:
@@ -159,10 +159,14 @@ class ProcessSandbox:
             self._kill(self._members(moment))
         return await asyncio.shield(self._exited)
 
-    async def aclose(self) -> None:
+    def close_soon(self) -> asyncio.Task[None]:
+        """As `aclose`, which waits for it."""
         if self._closing is None:
             self._closing = self._loop.create_task(self._close())
-        await asyncio.shield(self._closing)
+        return self._closing
+
+    async def aclose(self) -> None:
+        await asyncio.shield(self.close_soon())
 
     async def _start(self) -> None:
         plan = self._prepare()

@@ -12,16 +12,29 @@ from emulator.model.launch import Launch
 from emulator.sandbox.base import Finding, LogSink
 from emulator.sandbox.ground import Ground
 from emulator.sandbox.process import ProcessSandbox
+from emulator.sandbox.trial import Trials
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class ProcessWalls:
-    """See `base.Walls`. Made by `ladder.choose_walls`."""
+    """See `base.Walls`. Made by `ladder.choose_walls`.
 
-    def __init__(self, ground: Ground, findings: Sequence[Finding]) -> None:
+    `looking` ends with a ground that knows its networks; it may take a while, and nothing waits for it unasked.
+    `trials` may still be clearing away after themselves.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        findings: Sequence[Finding],
+        looking: asyncio.Task[Ground],
+        trials: Trials,
+    ) -> None:
         self._ground = ground
         self._findings = tuple(findings)
+        self._looking = looking
+        self._trials = trials
         self._sandboxes: set[ProcessSandbox] = set()
 
     @property
@@ -36,6 +49,9 @@ class ProcessWalls:
     def overlays(self) -> bool:
         return self._ground.rung.overlays
 
+    async def settled(self) -> None:
+        self._ground = await asyncio.shield(self._looking)
+
     @property
     def private_network(self) -> bool:
         return self._ground.networks.private is not None
@@ -46,7 +62,7 @@ class ProcessWalls:
         return self._ground.folders.root
 
     def findings(self) -> Sequence[Finding]:
-        return self._findings
+        return (*self._findings, *self._ground.networks.findings)
 
     def sandbox(self, name: str, launch: Launch, logs: LogSink) -> ProcessSandbox:
         if not _SAFE_NAME.fullmatch(name):
@@ -56,5 +72,7 @@ class ProcessWalls:
         return made
 
     async def aclose(self) -> None:
-        await asyncio.gather(*(sandbox.aclose() for sandbox in [*self._sandboxes]))
+        self._looking.cancel()
+        await asyncio.wait([self._looking])
+        await asyncio.gather(*(sandbox.aclose() for sandbox in [*self._sandboxes]), self._trials.aclose())
         await self._ground.aclose()

@@ -23,7 +23,7 @@ from emulator.scheduler.pool import Pool
 class Maker(Protocol):
     """Makes instances of revisions, in STARTING; nothing of them runs yet."""
 
-    def make(
+    async def make(
         self,
         revision: Revision,
         *,
@@ -121,7 +121,7 @@ class Nursery:
 
     async def _bring_up(self, pool: Pool, provisioned: bool, cause: str) -> None:
         try:
-            instance = self._maker.make(
+            instance = await self._maker.make(
                 pool.revision,
                 capacity=pool.rules.capacity,
                 provisioned=provisioned,

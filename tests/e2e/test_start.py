@@ -12,7 +12,7 @@ import zipfile
 import pytest
 
 from emulator.model.events import KINDS
-from tests.support.command import COMMAND, Workshop
+from tests.support.command import COMMAND, Workshop, eventually, need_rung
 from tests.support.terminal import OnTerminal
 
 HELLO = "import os\n\ndef handler(event, context):\n    return os.environ.get(event.decode() or 'HOME', '')\n"
@@ -225,3 +225,36 @@ def test_what_no_function_uses_any_more_is_pruned_when_all_of_them_run(workshop:
     with workshop.started() as running:
         assert [running.call(name)[1] for name in ("one", "two")] == ["new", "two"]
         assert len(unpacked()) == 2 and len(unpacked() & before) == 1
+
+
+# --- what a start does not wait for ---
+
+
+def tools_that(workshop: Workshop, does: str) -> dict[str, str]:
+    """An environment in which the programs that open private networks do this."""
+    folder = workshop.root / "tools"
+    for name in ("pasta", "slirp4netns"):
+        workshop.write({f"tools/{name}": f"#!/bin/sh\n{does}\n"})
+        (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_private_networks_that_can_not_be_had_are_told_when_that_is_known(hello):
+    need_rung("bwrap")
+    with hello.started("--json", "--walls", "bwrap", env=tools_that(hello, "echo no such luck >&2; exit 1")) as running:
+        (told,) = running.until(lambda event: "private network: none" in str(event.get("message")))
+        assert (told["kind"], told["level"]) == ("notice", "warning")
+        assert "no such luck" in told["message"]
+
+
+def test_nobody_waits_for_a_private_network_that_is_not_asked_for(hello):
+    """Its tool is never ready, and all else works, until the end."""
+    need_rung("bwrap")
+    looked = hello.root / "looked"
+    env = tools_that(hello, f"echo $$ > {hello.root}/pid; mv {hello.root}/pid {looked}; exec sleep 1000")
+    with hello.started("--walls", "bwrap", env=env) as running:
+        eventually(looked.exists, "the tool was not tried")
+        assert running.call("hello", b"E2E_MARK")[:2] == (200, hello.mark)
+        assert running.stop() == 0
+        running.assert_nothing_left()
+        assert not os.path.exists(f"/proc/{int(looked.read_text())}")

@@ -34,7 +34,7 @@ class FakeMaker:
         self.journal = journal
         self.released: list[str] = []
 
-    def make(
+    async def make(
         self,
         revision: Revision,
         *,

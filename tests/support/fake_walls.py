@@ -173,6 +173,9 @@ class FakeWalls:
     overlays = True
     private_network = False
 
+    async def settled(self) -> None:
+        pass
+
     def __init__(self, program: Program = echo) -> None:
         self.program = program
         self.made: list[FakeSandbox] = []

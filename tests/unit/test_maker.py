@@ -60,7 +60,7 @@ class Births:
 
     def of(self, revision: Revision) -> Instance:
         async def made() -> Instance:
-            return self.maker.make(
+            return await self.maker.make(
                 revision, capacity=1, provisioned=False, deadlines=Deadlines(30), changed=lambda instance: None
             )
 

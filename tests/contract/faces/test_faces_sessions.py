@@ -149,16 +149,18 @@ def test_an_mcp_server_names_its_session_in_a_header(emulator: Running) -> None:
 
 
 def test_an_mcp_server_names_its_session_in_its_first_event(emulator: Running) -> None:
-    connections = []
+    streams = []
     for _ in range(2):
         connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=PATIENCE_SECONDS)
         connection.request("GET", "/sse", headers={"Host": f"sse.localhost:{emulator.port}"})
-        connections.append((connection, connection.getresponse()))
-    assert len({response.getheader("x-instance") for _, response in connections}) == 2
-    for connection, response in connections:
+        response = connection.getresponse()
+        # Until this event came, nobody knows that there is a session.
         assert response.readline() == b"event: endpoint\n"
         path = response.readline().decode().removeprefix("data: ").strip()
-        response.readline()
+        assert response.readline() == b"\n"
+        streams.append((connection, response, path))
+    assert len({response.getheader("x-instance") for _, response, _ in streams}) == 2
+    for connection, response, path in streams:
         posted = visit(emulator, "sse", path, method="POST", body=b"a message")
         assert (posted.json["known"], posted.json["instance"]) == (True, response.getheader("x-instance"))
         assert response.readline() == b"data: a message\n"

@@ -31,6 +31,7 @@ async def play(rung: str, name: str, place: Path) -> None:
     walls = await choose_walls(rung, place / "state", strict=False, limits=True)
     try:
         assert walls.rung == rung
+        await walls.settled()  # scenarios count processes
         await SCENARIOS[name](walls, place)
     finally:
         await walls.aclose()

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
 
 from emulator.model.function import (
     BuildStep,
@@ -24,7 +25,14 @@ from emulator.model.function import (
     Trigger,
     TriggerType,
 )
-from emulator.registry.fingerprint import MAX_SUMMED_BYTES, Fingerprint, crc64, package_files
+from emulator.registry.fingerprint import (
+    ALWAYS_IGNORED,
+    MAX_SUMMED_BYTES,
+    Fingerprint,
+    crc64,
+    ignored,
+    package_files,
+)
 from emulator.registry.fingerprint import fingerprint as fingerprint_of
 
 FUNCTION = Function(FunctionName("fn"), "python3.10")
@@ -150,6 +158,20 @@ def test_what_is_not_packed_does_not_count(code: Path) -> None:
         ".fcignore", "index.py", "pkg/a.py", "keep.log", "pkg/build/y",
     }  # fmt: skip
     assert fingerprint(code) != before
+
+
+NAMES = st.lists(
+    st.sampled_from(["a", "a.py", "x.pyc", ".git", ".s", ".fclocal", "__pycache__", ".DS_Store", ".fcignore"])
+)
+
+
+@given(NAMES.filter(bool), st.booleans())
+def test_without_an_ignore_file_names_alone_say_what_the_patterns_would(names: list[str], is_folder: bool) -> None:
+    """Of a path that is reached at all: folders that stay out are not entered."""
+    patterns = GitIgnoreSpec.from_lines(ALWAYS_IGNORED)
+    path = "/".join(names) + "/" * is_folder
+    assume(not patterns.match_file("/".join(names[:-1]) + "/") or len(names) == 1)
+    assert ignored(Path("/no/such/folder"))(path) == patterns.match_file(path)
 
 
 def test_links_are_not_followed(code: Path) -> None:
