@@ -46,6 +46,7 @@ def serve(connection):
         head += piece
     head, _, body = head.partition(b"\\r\\n\\r\\n")
     length = int(re.search(rb"(?i)content-length: *(\\d+)", head)[1])
+    body = bytearray(body)
     while len(body) < length:
         body += connection.recv(65536)
     answer = bytes.fromhex(body.decode())
