@@ -18,6 +18,7 @@ from emulator.dispatch.engine import Engine
 from emulator.dispatch.tasks import TaskQueue
 from emulator.instance.maker import InstanceMaker, MakerOptions
 from emulator.instance.messages import not_startable
+from emulator.journal.crashes import CrashFiles
 from emulator.journal.journal import Journal
 from emulator.model.clock import Clock, SystemClock
 from emulator.model.errors import FclocalError, UserError
@@ -39,12 +40,14 @@ if TYPE_CHECKING:
 class Emulator:
     """A running emulator, as an async context: everything it made is gone when it is left.
 
-    Several may live in one process. `journal` exists before it is entered, so that a reader misses nothing.
+    Several may live in one process. `journal` exists before it is entered, so that a reader misses nothing. `whole`
+    says that no function of the project was left out: then what none of them uses is pruned.
     Raises `UserError` where it can not start: a taken port, walls that can not be had.
     """
 
-    def __init__(self, settings: Settings, project: Project) -> None:
+    def __init__(self, settings: Settings, project: Project, *, whole: bool = False) -> None:
         self.settings = settings
+        self._whole = whole
         self.project = apply_to_project(settings, project)
         self.journal = Journal()
         self._catalog = Catalog.of(settings.runtimes_dir)
@@ -74,6 +77,7 @@ class Emulator:
         await self._build_walls()
         account = settings.account(self._region())
         registry = Registry(self.state_dir, self.journal)
+        self._stack.callback(registry.close)
         self._scheduler = scheduler = self._make_scheduler(account)
         self._stack.push_async_callback(scheduler.aclose)
         dispatcher = Dispatcher(scheduler, self.journal, clock)
@@ -83,6 +87,8 @@ class Emulator:
         registry.on_change(self._moved_on)
         for function in self.project.functions:
             self._deploy(function)
+        if self._whole:
+            await asyncio.to_thread(registry.prune)
         self._server = self._make_server(account, clock)
         await self._server.start()
         self._findings = self.walls.findings()
@@ -119,7 +125,7 @@ class Emulator:
         settings, keys = self.settings, local_keys(account, os.environ)
         auth = Auth(keys, self.token, self.journal, clock, verify_signatures=settings.verify_signatures)
         return make_server(
-            Gateway(self.engine, self.token, auth),
+            Gateway(self.engine, self.token, auth, CrashFiles(self.state_dir)),
             settings.host,
             settings.port,
             Deadlines(header=settings.header_timeout, body=settings.body_timeout),

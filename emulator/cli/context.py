@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,13 @@ class Workplace:
         project = open_project(self.selection, self.env, settings.state_dir, tuple(extra), settings.account())
         check_functions(settings, project)
         return project
+
+    def faults(self) -> Callable[[BaseException], None]:
+        """Keeps faults of ours that nobody caught in files, and says so."""
+        from emulator.journal.crashes import CrashFiles
+
+        crashes = CrashFiles(self.settings.state_dir)
+        return lambda fault: self.terminal.tell(crashes.line(fault, "in the background"))
 
 
 def workplace(ctx: click.Context, values: dict[str, Any]) -> Workplace:

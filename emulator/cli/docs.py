@@ -37,6 +37,9 @@ CODES = f"""
 | {CRASHED} | a fault of fclocal; `.fclocal/crash-*.txt` says what happened |
 | {INTERRUPTED} | Ctrl-C; for `start`, Ctrl-C twice (143 for a second SIGTERM) |
 
+A disk that is full under the output is 2 too. A fault of fclocal while it answers a request ends nothing: it is kept in
+such a file as well, and the caller gets 500 `InternalServerError`, whose message names the file.
+
 ## Running emulator
 
 While `start` runs, `.fclocal/endpoint.json` beside the project file holds `url`, `port`, `pid`, `started` (tells the

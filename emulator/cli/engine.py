@@ -52,9 +52,9 @@ class RunningEmulator(Protocol):
     ) -> None: ...
 
 
-def open_emulator(settings: Settings, project: Project) -> RunningEmulator:
-    """An emulator that is not started yet."""
+def open_emulator(settings: Settings, project: Project, *, whole: bool) -> RunningEmulator:
+    """An emulator that is not started yet; `whole` says that no function of the project was left out."""
     from emulator.app import Emulator
 
     prepare_state_dir(settings.state_dir)
-    return Emulator(settings, project)
+    return Emulator(settings, project, whole=whole)

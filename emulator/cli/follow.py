@@ -13,7 +13,10 @@ FINAL_STATES = frozenset(state.value for state in FINAL)
 
 
 class Follower:
-    """Writes what a reader gets, and knows which invocations run and how asynchronous ones ended."""
+    """Writes what a reader gets, and knows which invocations run and how asynchronous ones ended.
+
+    `failed` says why the printing ended, if it did, and somebody wanted it.
+    """
 
     def __init__(self, reader: Reader, text: Callable[[Iterable[Event]], str], write: Callable[[str], None]) -> None:
         self._reader = reader
@@ -23,6 +26,7 @@ class Follower:
         self._ended: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.failed: OSError | None = None
 
     @property
     def running(self) -> int:
@@ -67,10 +71,11 @@ class Follower:
         self._print(self._text(batch))
 
     def _print(self, text: str) -> None:
-        """A closed pipe ends the printing, never the emulator."""
+        """A closed pipe or a full disk ends the printing, never the emulator."""
         if not text or self._write is None:
             return
         try:
             self._write(text)
-        except OSError:
+        except OSError as error:
             self._write = None
+            self.failed = None if isinstance(error, BrokenPipeError) else error

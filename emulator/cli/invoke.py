@@ -119,9 +119,9 @@ def _invoke_alone(name: str | None, wanted: Call, place: Workplace) -> int:
         project = built(project, place)
     for problem in project.problems:
         place.terminal.tell(place.terminal.paint_err("yellow", f"! {problem}"))
-    emulator = open_emulator(replace(place.settings, port=0), project)
+    emulator = open_emulator(replace(place.settings, port=0), project, whole=False)
     function = served(project.functions[0])
-    return run(invoke_alone(emulator, function, wanted, place.terminal, place.settings.log_level))
+    return run(invoke_alone(emulator, function, wanted, place.terminal, place.settings.log_level), place.faults())
 
 
 def _take_event(values: dict[str, Any]) -> tuple[str | None, str | None, bool]:

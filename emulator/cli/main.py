@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
-import platform
 import sys
-import time
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
@@ -26,6 +24,8 @@ FUNCTION_FAILED = 1
 USAGE = 2
 CRASHED = 70
 INTERRUPTED = 130
+# A disk, a quota or a file that takes no more, and a device that is gone.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # Loading modules makes much that stays and no garbage, and what runs afterwards makes little that only the collector
 # finds: it need not look after every 700 objects.
@@ -117,8 +117,20 @@ def run_command(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     except (UserError, FCError) as error:
         session.terminal.tell(f"{session.terminal.paint_err('red', 'error:')} {error}")
         return USAGE
-    except Exception:
-        return _crashed(session, argv)
+    except OSError as error:
+        if error.errno not in FULL:
+            return _crashed(session, argv, error)
+        session.terminal.tell(f"{session.terminal.paint_err('red', 'error:')} {_full(error)}")
+        return USAGE
+    except Exception as error:
+        return _crashed(session, argv, error)
+
+
+def _full(error: OSError) -> UserError:
+    """Nobody can say which it was: Python writes late what was printed."""
+    return UserError(
+        f"what was printed or kept could not be written: {error.strerror}", "make room, or send the output elsewhere"
+    )
 
 
 def _forget(stream: TextIO) -> None:
@@ -126,23 +138,19 @@ def _forget(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _crashed(session: Session, argv: Sequence[str]) -> int:
+def _crashed(session: Session, argv: Sequence[str], fault: Exception) -> int:
     """Keep the traceback in a file; the arguments stay out of it, since an event may hold secrets."""
     # Only here, so that commands without a project are at once there: `fclocal --version`, completion scripts.
     from emulator.cli.endpoint import prepare_state_dir
+    from emulator.journal.crashes import SORRY, CrashFiles, report
 
-    command = next((word for word in argv if word in COMMANDS), "")
-    report = (
-        f"fclocal {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"command: {command}\n\n{traceback.format_exc()}"
-    )
-    file = session.state_dir / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    doing = f"command: {next((word for word in argv if word in COMMANDS), '')}"
     tell = session.terminal.tell
     try:
         prepare_state_dir(session.state_dir)
-        file.write_text(report, encoding="utf-8", errors="backslashreplace")
-        tell("Sorry, this is a fault of fclocal, not of your project.")
+        file = CrashFiles(session.state_dir).keep(fault, doing)
+        tell(SORRY)
         tell(f"  → what happened is kept in {file}; please report it with this file")
     except (OSError, UserError):
-        tell(f"Sorry, this is a fault of fclocal, not of your project. Please report it with these lines:\n\n{report}")
+        tell(f"{SORRY} Please report it with these lines:\n\n{report(fault, doing)}")
     return CRASHED

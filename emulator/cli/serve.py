@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
+import resource
 import time
 from collections.abc import Callable, Iterable
 
@@ -20,10 +22,13 @@ from emulator.cli.terminal import Terminal
 from emulator.config.settings import Settings
 from emulator.model.events import Event, Notice
 
+MOST_DESCRIPTORS = 65_536
+
 
 async def serve(emulator: RunningEmulator, settings: Settings, terminal: Terminal) -> int:
     """Start, print, wait for a signal, stop. Returns the exit code. Raises `UserError` where it can not start."""
     reader = emulator.journal.subscribe()
+    _raise_descriptor_limit()
     with StopSignals() as signals:
         if not await _started(emulator, signals):
             return signals.exit_code
@@ -41,6 +46,8 @@ async def serve(emulator: RunningEmulator, settings: Settings, terminal: Termina
             await _leave(emulator, signals)
             remove_endpoint(settings.state_dir, os.getpid())
             dropped = await follower.stop()
+        if follower.failed is not None:
+            terminal.tell(f"fclocal: the log was not printed to its end: {follower.failed.strerror}")
         if dropped:
             terminal.tell(f"fclocal: {dropped} events were not printed: they came faster than the terminal took them")
         at_once = signals.second.is_set()
@@ -63,6 +70,18 @@ async def _started(emulator: RunningEmulator, signals: StopSignals) -> bool:
     except asyncio.CancelledError:
         return False
     return True
+
+
+def _raise_descriptor_limit() -> None:
+    """Shells give 1024 for the sake of select(), which nobody here uses; each client takes one, each instance some.
+
+    Instances are given a limit of their own.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS refuses more than it has
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _settle_memory() -> None:

@@ -37,4 +37,5 @@ def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) ->
         from emulator.cli.build import built  # another command, which few starts need
 
         project = built(project, place)
-    return run(serve(open_emulator(place.settings, project), place.settings, place.terminal))
+    emulator = open_emulator(place.settings, project, whole=not functions)
+    return run(serve(emulator, place.settings, place.terminal), place.faults())

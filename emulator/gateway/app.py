@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -12,12 +13,15 @@ from starlette.types import Receive, Scope, Send
 from emulator.dispatch.engine import Engine
 from emulator.gateway import reply
 from emulator.gateway.auth import Auth
+from emulator.gateway.cycle import Failed
 from emulator.gateway.domains import find_domain, find_route, function_of_host, proxy_target, url_labels
 from emulator.gateway.guard import Face, Guard, host_name
 from emulator.gateway.invoke import InvokeFace
 from emulator.gateway.rewrites import rewrite
 from emulator.gateway.web import Address, WebFace
-from emulator.model.errors import FCError, PathNotSupported
+from emulator.instance.exchange import StreamBroken
+from emulator.journal.crashes import CrashFiles
+from emulator.model.errors import FCError, InternalServerError, PathNotSupported
 from emulator.model.function import LATEST, Api, FunctionName
 
 FC3_FUNCTIONS = "/2023-03-30/functions/"
@@ -27,10 +31,14 @@ _FC2 = re.compile(r"/(?:2021-04-06|2016-08-15)/services/([^/]+)/functions/([^/]+
 
 
 class Gateway:
-    """Every request comes in here. `token` is what a browser page of ours must show to change things."""
+    """Every request comes in here. `token` is what a browser page of ours must show to change things.
 
-    def __init__(self, engine: Engine, token: str, auth: Auth) -> None:
+    `crashes` is where what must not happen is kept: nobody should have to read our tracebacks.
+    """
+
+    def __init__(self, engine: Engine, token: str, auth: Auth, crashes: CrashFiles) -> None:
         self._engine = engine
+        self._crashes = crashes
         self._invoke = InvokeFace(engine, auth)
         self._web = WebFace(engine, auth)
         self._labels = url_labels(function.name for function in engine.project.functions)
@@ -50,6 +58,25 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        try:
+            await self._answer(scope, receive, send)
+        except StreamBroken:
+            raise
+        except Exception as fault:
+            raise Failed(self._told(fault, scope)) from fault
+
+    def _told(self, fault: Exception, scope: Scope) -> Callable[[Send], Awaitable[None]]:
+        """An answer that says where the fault is kept; whoever watches the emulator is told the same."""
+        engine = self._engine
+        line = self._crashes.line(fault, f"request: {scope['method']} in HTTP/{scope['http_version']}")
+        engine.journal.notice(line, level="error")
+
+        async def answer(send: Send) -> None:
+            await reply.send_error(send, InternalServerError(line), engine.request_ids.new())
+
+        return answer
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = self._guard.check(scope)
         if refused is not None:
             await reply.send_error(send, refused, self._engine.request_ids.new())

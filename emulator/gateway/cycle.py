@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
@@ -21,9 +22,18 @@ WHOLE = "fclocal.whole"
 FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
+class Failed(Exception):
+    """Raised by an application for a fault of its own that it has kept. `answer` is given ASGI's `send`, if nothing was
+    sent yet."""
+
+    def __init__(self, answer: Callable[[Any], Awaitable[None]]) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 class GatewayLog(logging.LoggerAdapter[logging.Logger]):
     """The logger given to uvicorn's classes: ours, without its traces and without the end of requests that were
-    cancelled, or whose function broke off its answer, which the journal has told."""
+    cancelled, or whose function broke off its answer, which the journal has told; and without faults that are kept."""
 
     level = logging.WARNING
 
@@ -31,7 +41,7 @@ class GatewayLog(logging.LoggerAdapter[logging.Logger]):
         super().__init__(logging.getLogger("emulator.gateway"), {})
 
     def error(self, msg: object, *args: object, **kwargs: Any) -> None:
-        if not isinstance(kwargs.get("exc_info"), asyncio.CancelledError | StreamBroken):
+        if not isinstance(kwargs.get("exc_info"), asyncio.CancelledError | StreamBroken | Failed):
             super().error(str(msg).rstrip(), *args, **kwargs)
 
 
@@ -59,6 +69,8 @@ class Cycle(RequestResponseCycle):
             self.logger.error("the gateway could not answer", exc_info=error)
             if self.response_started:
                 self.transport.close()
+            elif isinstance(error, Failed):
+                await error.answer(self.send)
             else:
                 await self.send_500_response()
         finally:

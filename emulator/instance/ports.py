@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from emulator.model.errors import PortTaken
 from emulator.model.launch import Network
 from emulator.sandbox.base import Walls
 from emulator.sandbox.listeners import holder_of
+
+# Above the ports of well-known programs, and below those of connections.
+_FIRST_PORT, _USUAL_EPHEMERAL = 20_000, 32_768
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class PortBook:
         await self._walls.settled()
         if self._walls.private_network:
             return Assignment(port, Network.PRIVATE)
-        other = _any_free_port()
+        other = self._another()
         self._held[other] = instance_id
         return Assignment(other, Network.HOST, moved=True)
 
@@ -85,6 +92,14 @@ class PortBook:
             claim.close()
         self._claims.clear()
         self._held.clear()
+
+    def _another(self) -> int:
+        """A free port that nobody else takes before the program does."""
+        for _ in range(_TRIES):
+            port = random.randrange(_FIRST_PORT, _first_ephemeral())  # noqa: S311 - no secret
+            if port not in self._held and self._claim(port):
+                return port
+        return _any_free_port()
 
     def _claim(self, port: int) -> bool:
         if sys.platform != "linux":
@@ -119,6 +134,14 @@ def _free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _first_ephemeral() -> int:
+    """From here on the kernel gives ports to outgoing connections, at any moment."""
+    try:
+        return max(int(_EPHEMERAL.read_text().split()[0]), _FIRST_PORT + 1)
+    except (OSError, ValueError):
+        return _USUAL_EPHEMERAL
 
 
 def _any_free_port() -> int:

@@ -24,6 +24,7 @@ from typing import IO, cast
 
 from emulator.model.errors import ConfigError
 from emulator.model.function import Place
+from emulator.registry.unpacked import PARTIAL
 
 MAX_BYTES = 2 * 1024 * 1024 * 1024  # of all files when unpacked; FC takes 500 MB packed
 MAX_FILES = 200_000
@@ -69,7 +70,7 @@ def _whole(source: Path, into: Path) -> Iterator[Path]:
     """A folder that becomes `into` when all of it is there; if somebody else was faster, theirs is as good."""
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=into.parent, ignore_cleanup_errors=True) as fresh:
+        with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=into.parent, ignore_cleanup_errors=True) as fresh:
             partial = Path(fresh) / into.name
             partial.mkdir()
             yield partial

@@ -12,6 +12,7 @@ from emulator.model.errors import AliasNotFound, FCError, FunctionNotFound, Serv
 from emulator.model.events import RevisionDeployed
 from emulator.model.function import LATEST, Function, FunctionName, Layer, Revision
 from emulator.registry.fingerprint import fingerprint, layer_digest
+from emulator.registry.unpacked import Unpacked
 
 Listener = Callable[[Revision | None, Revision | None], None]
 
@@ -20,7 +21,8 @@ class Registry:
     """Functions by name. `on_change(old, new)` is told of each deployment and removal."""
 
     def __init__(self, state_dir: Path, journal: Journal) -> None:
-        self._state_dir = state_dir
+        self._code = Unpacked(state_dir / "code")
+        self._layers = Unpacked(state_dir / "unpacked-layers")
         self._journal = journal
         self._latest: dict[FunctionName, Revision] = {}
         self._refused: dict[FunctionName, FCError] = {}
@@ -54,22 +56,36 @@ class Registry:
             return code
         command = " ".join(function.start_command)
         # The command decides whether a jar is unpacked.
-        folder = self._state_dir / "code" / hashlib.sha256(f"{digest} {command}".encode()).hexdigest()
-        if not folder.is_dir():
+        key = hashlib.sha256(f"{digest} {command}".encode()).hexdigest()
+
+        def make(folder: Path) -> None:
             from emulator.registry.archive import stage  # most projects have no archives
 
             stage(code, folder, command)
-        return folder
+
+        return self._code.folder(key, make)
 
     def _layer(self, layer: Layer) -> Layer:
         if layer.path is None or not layer.path.is_file():
             return layer
-        folder = self._state_dir / "unpacked-layers" / layer_digest(layer.path)
-        if not folder.is_dir():
+        archive = layer.path
+
+        def make(folder: Path) -> None:
             from emulator.registry.archive import unpack  # as above
 
-            unpack(layer.path, folder)
-        return replace(layer, path=folder)
+            unpack(archive, folder)
+
+        return replace(layer, path=self._layers.folder(layer_digest(archive), make))
+
+    def prune(self) -> None:
+        """Remove what earlier runs unpacked and no function that is deployed uses, here or in another emulator."""
+        self._code.prune()
+        self._layers.prune()
+
+    def close(self) -> None:
+        """Nothing that was unpacked is needed any more."""
+        self._code.close()
+        self._layers.close()
 
     def _tell(self, old: Revision | None, new: Revision | None) -> None:
         for listener in self._listeners:

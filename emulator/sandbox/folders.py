@@ -32,6 +32,11 @@ class RunFolders:
     sockets: Path
     lock: int
 
+    @property
+    def mark(self) -> str:
+        """What the marks of all its instances begin with."""
+        return f"{remains.MARK}{self.run}/"
+
     def instance(self, name: str) -> InstanceFolders:
         """Make the folders of one instance. Raises `OSError`."""
         folders = InstanceFolders(self.root / name, self.sockets / name)
@@ -63,7 +68,7 @@ class InstanceFolders:
     @property
     def mark(self) -> str:
         """Environment entry by which processes without a pid namespace are found again; see `remains`."""
-        return f"FCLOCAL_RUN={self.root.parent.name}/{self.root.name}"
+        return f"{remains.MARK}{self.root.parent.name}/{self.root.name}"
 
     @property
     def tmp(self) -> Path:
@@ -114,7 +119,7 @@ async def remove_leftovers(state_dir: Path) -> list[str]:
 
 async def _remove(root: Path) -> None:
     bases = [Path(line) for line in _lines(root / _GROUPS_FILE)]
-    mark = f"FCLOCAL_RUN={root.name}/".encode()
+    mark = f"{remains.MARK}{root.name}/".encode()
     for _ in range(3):
         remains.kill_groups(bases)
         remains.kill_marked(proctree.all_pids(), mark)

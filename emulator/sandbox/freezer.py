@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
@@ -70,7 +71,8 @@ class CgroupFreezer:
 
 
 class SignalFreezer:
-    """SIGSTOP to every process that `members` names, again until no running one is left.
+    """SIGSTOP to every process that `members` names, again until no running one is left; it is asked for who was
+    there at a moment (of the monotonic clock) or later.
 
     A function can see this: a handler of SIGCONT runs at thaw. Stopping only the process group would miss
     children that called setsid.
@@ -78,7 +80,7 @@ class SignalFreezer:
 
     kind = "SIGSTOP"
 
-    def __init__(self, members: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, members: Callable[[float], Iterable[int]]) -> None:
         self._members = members
         self._stopped: set[int] = set()
         self._wanted = False
@@ -87,10 +89,12 @@ class SignalFreezer:
         self._wanted = True
         deadline = asyncio.get_running_loop().time() + _GIVE_UP_SECONDS
         try:
-            while self._wanted and (running := self._running()):
+            sent = time.monotonic()
+            while self._wanted and (running := self._running(sent)):
                 if asyncio.get_running_loop().time() > deadline:
                     raise SandboxError("The instance could not be frozen", "start with --no-freeze")
                 self._stopped.update(pid for pid in running if _send(pid, signal.SIGSTOP))
+                sent = time.monotonic()
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         except BaseException:
             self.thaw()
@@ -105,8 +109,8 @@ class SignalFreezer:
     def close(self) -> None:
         self._stopped.clear()
 
-    def _running(self) -> list[int]:
-        states = ((pid, proctree.stat(pid)) for pid in self._members())
+    def _running(self, since: float) -> list[int]:
+        states = ((pid, proctree.stat(pid)) for pid in self._members(since))
         return [pid for pid, known in states if known is not None and known.state not in "TtZX"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emulator.sandbox.census import Census
 from emulator.sandbox.cgroups import CgroupTree
 from emulator.sandbox.folders import RunFolders
 from emulator.sandbox.networks import Networks
@@ -20,6 +21,7 @@ class Ground:
     cgroups: CgroupTree
     reaper: Reaper
     networks: Networks
+    census: Census
     limits: bool
 
     async def aclose(self) -> None:

@@ -14,6 +14,7 @@ from emulator.model.launch import Network
 from emulator.sandbox import advice, seccomp
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.bwrap import BwrapRung, Features, Tools
+from emulator.sandbox.census import Census
 from emulator.sandbox.cgroups import CgroupTree, hierarchies_here
 from emulator.sandbox.folders import make_run_folders, remove_leftovers
 from emulator.sandbox.ground import Ground
@@ -67,7 +68,8 @@ async def choose_walls(
     tree = await _cgroups(folders.run, limits=limits)
     folders.remember_groups(tree.bases)
     reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases)
-    seed = Ground(PlainRung(_sh()), folders, tree, reaper, Networks(NetworkHelper()), limits)
+    networks, census = Networks(NetworkHelper()), Census(folders.mark)
+    seed = Ground(PlainRung(_sh()), folders, tree, reaper, networks, census, limits)
     site = _Site(state_dir, strict, Trials())
     try:
         ground, refused = await _first_that_works(wanted, seed, site)

@@ -29,7 +29,9 @@ from emulator.sandbox.base import Finding
 from emulator.sandbox.listeners import host_ports
 from emulator.sandbox.network import NamespaceDialer, NetworkHelper, open_network, release
 
-_READY_SECONDS = 10.0
+# For a tool that hangs: on a machine that is busy a good one may take long, and a request waits for it.
+_READY_SECONDS = 60.0
+_PROBE_SECONDS = 10.0
 _MESSAGE_BYTES = 4096
 _PASTA, _SLIRP = "pasta", "slirp4netns"
 # Where a program inside asks for names, if the host's own resolver listens on a loopback address.
@@ -155,7 +157,7 @@ async def probe_private(helper: NetworkHelper, path: str | None = None) -> Priva
             continue
         network = _network(tool, program, helper)
         try:
-            await asyncio.wait_for(_try(network), _READY_SECONDS)
+            await asyncio.wait_for(_try(network), _PROBE_SECONDS)
         except (SandboxError, OSError, TimeoutError) as error:
             refused.append(str(error) or f"{tool} did not answer")
         else:

@@ -10,6 +10,7 @@ import re
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -51,7 +52,7 @@ class ProcessSandbox:
         self._loop = asyncio.get_running_loop()
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._group = Group(())
-        self._upkeep = Upkeep(self._group, self._members, self._memory_is_over)
+        self._upkeep = Upkeep(self._group, self._members_lately, self._memory_is_over)
         self._folders: InstanceFolders | None = None
         self._logs: LogPipe | None = None
         self._plan: Plan | None = None
@@ -153,7 +154,9 @@ class ProcessSandbox:
         if self._child is None:
             self._end(_NOBODY)
         elif not self._exited.done():
-            self._kill()
+            moment = time.monotonic()
+            await asyncio.sleep(0)  # who is killed together shares one look at the processes
+            self._kill(self._members(moment))
         return await asyncio.shield(self._exited)
 
     def close_soon(self) -> asyncio.Task[None]:
@@ -185,7 +188,7 @@ class ProcessSandbox:
         self._group = self._ground.cgroups.group(
             self.name, memory_mb=self._launch.memory_mb, cpu=self._launch.cpu, processes=PROCESSES + 1
         )
-        self._upkeep = Upkeep(self._group, self._members, self._memory_is_over)
+        self._upkeep = Upkeep(self._group, self._members_lately, self._memory_is_over)
         self._freezer = self._group.freezer() or self._freezer
         self._logs = LogPipe(self._loop, self._log)
         self._plan = self._ground.rung.plan(self._launch, self._folders, self._group.folders, self._bounds())
@@ -210,7 +213,10 @@ class ProcessSandbox:
             for number, content in plan.files.items():
                 given[number] = memory_file("fclocal", content)
                 closing.callback(os.close, given[number])
-            return spawn(self._loop, plan.argv, plan.env, given, leads=leads)
+            child = spawn(self._loop, plan.argv, plan.env, given, leads=leads)
+        if self._folders is not None:
+            self._ground.census.enroll(child.pid, self._folders.mark)
+        return child
 
     async def _let_in(self, child: Child, gate: Gate) -> None:
         """Wait until the walls stand and the control groups are joined, then let the program start."""
@@ -252,16 +258,23 @@ class ProcessSandbox:
         self._ground.reaper.forget(child.pid)
         if self._init:  # follows bubblewrap by itself, but not before it got ready for that
             self._init.send(signal.SIGKILL)
-        for _ in range(_SWEEPS):
-            rest = [pid for pid in self._members() if pid != child.pid]
-            if not rest:
-                break
-            self._kill()
-            await asyncio.sleep(_SWEEP_SECONDS)
+        await self._sweep()
         if self._logs:
             self._logs.close()
         killed = _exit_of(status, gated=self._init is not None)
         self._end(replace(killed, oom=killed.signal == signal.SIGKILL and self._upkeep.out_of_memory))
+
+    async def _sweep(self) -> None:
+        """End what the main process left behind. Instances that end together share their looks at the processes."""
+        pause = 0.0
+        for _ in range(_SWEEPS):
+            moment = time.monotonic()
+            await asyncio.sleep(pause)
+            rest = [*self._members(moment)]
+            if not rest:
+                break
+            self._kill(rest)
+            pause = _SWEEP_SECONDS
 
     def _end(self, how: Exit) -> None:
         if not self._exited.done():
@@ -277,14 +290,14 @@ class ProcessSandbox:
         elif self._child is not None:
             self._child.send(signal.SIGTERM)
 
-    def _kill(self) -> None:
+    def _kill(self, members: Iterable[int]) -> None:
         """SIGKILL to everything; the pid namespace, where there is one, goes with its first process."""
         if self._init is not None:
             self._init.send(signal.SIGKILL)
         elif self._child is not None:
             self._child.send(signal.SIGKILL)
             self._group.kill()
-            for pid in self._members():
+            for pid in members:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
         self._freezer.thaw()
@@ -315,20 +328,20 @@ class ProcessSandbox:
 
     def _memory_is_over(self) -> None:
         if not self._exited.done():
-            self._kill()
+            self._kill(self._members(time.monotonic()))
 
-    def _members(self) -> Iterable[int]:
-        """Every process inside, as well as it can be known on this rung."""
+    def _members_lately(self) -> Iterable[int]:
+        """Every process inside, for measuring; where it takes a look at the whole machine, a moment ago will do."""
+        return self._members(self._ground.census.recent)
+
+    def _members(self, since: float) -> Iterable[int]:
+        """Every process inside, at this moment of the monotonic clock or later, as well as this rung can know it."""
         grouped = self._group.pids()
         if grouped is not None:
             return grouped
         if self._init is not None:
             return proctree.walk(self._init.pid)
-        if self._child is None or self._folders is None:
-            return []
-        mark = self._folders.mark.encode()
-        # Once it was reaped, its number may mean another process, and another session.
-        return proctree.marked(mark) if self._child.exited.done() else proctree.family(self._child.pid, mark)
+        return self._ground.census.since(since, self._folders.mark) if self._folders is not None else ()
 
 
 def _exit_of(status: int, *, gated: bool) -> Exit:

@@ -1,4 +1,4 @@
-"""Which processes belong to an instance, read from /proc."""
+"""Processes, their families and their memory, read from /proc."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ class Stat:
 
     state: str
     parent: int
-    group: int
     session: int
+    began: int
+    environ_at: int
+
+    @property
+    def alive(self) -> bool:
+        return self.state not in "ZX"
 
 
 def read(path: str) -> bytes:
@@ -37,15 +42,16 @@ def read(path: str) -> bytes:
 def stat(pid: int) -> Stat | None:
     """None when the process is gone."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        text = read(f"/proc/{pid}/stat")
     except OSError:
         return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return Stat(fields[0], int(fields[1]), int(fields[2]), int(fields[3]))
+    # Counted from the third of proc(5): the second is the name, which may hold anything.
+    fields = text[text.rindex(b")") + 2 :].split()
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]), int(fields[47]))
 
 
 def all_pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 (names are wanted)
 
 
 def children(pid: int) -> list[int]:
@@ -70,37 +76,6 @@ def walk(root: int) -> Iterator[int]:
 
 def descendants(root: int) -> list[int]:
     return [*walk(root)]
-
-
-def carries(pid: int, mark: bytes) -> bool:
-    """Whether the process was started with the environment entry `mark` (`NAME=value`)."""
-    try:
-        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
-
-
-def family(root: int, mark: bytes) -> list[int]:
-    """`root`, what descends from it, shares its session, or carries its mark: also what left by setsid."""
-    found = {root, *descendants(root)}
-    for pid in all_pids():
-        if pid in found:
-            continue
-        known = stat(pid)
-        if known is not None and known.state != "Z" and (known.session == root or carries(pid, mark)):
-            found.add(pid)
-            found.update(descendants(pid))
-    return [pid for pid in found if alive(pid)]
-
-
-def marked(mark: bytes) -> list[int]:
-    """Every process that carries `mark`."""
-    return [pid for pid in all_pids() if carries(pid, mark) and alive(pid)]
-
-
-def alive(pid: int) -> bool:
-    known = stat(pid)
-    return known is not None and known.state not in "ZX"
 
 
 def first_inside(init: int) -> int | None:

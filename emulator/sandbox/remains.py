@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+# The environment entry that every process of an instance is started with; run and instance follow.
+MARK = "FCLOCAL_RUN="
 _FAREWELL = "bye"
 _ROUNDS = 40
 _PAUSE_SECONDS = 0.02
@@ -75,7 +77,7 @@ def main(run: str) -> None:
             sessions.discard(int(value))
         elif kind == "c":
             bases.append(Path(value))
-    _end(sessions, bases, f"FCLOCAL_RUN={run}/".encode())
+    _end(sessions, bases, f"{MARK}{run}/".encode())
 
 
 def _end(sessions: set[int], bases: list[Path], mark: bytes) -> None:

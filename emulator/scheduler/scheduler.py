@@ -114,8 +114,7 @@ class Scheduler:
     async def kill(self) -> None:
         """End everything now, whatever it is doing."""
         self._closed = True
-        for instance in self.instances():
-            await instance.sandbox.kill()
+        await asyncio.gather(*(instance.sandbox.kill() for instance in self.instances()))
         self._nursery.cancel()
         if self._nursery.tasks:
             await asyncio.wait(self._nursery.tasks)

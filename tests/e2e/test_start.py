@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import zipfile
 
 import pytest
 
@@ -202,6 +203,28 @@ def test_a_reader_that_leaves_does_not_end_the_emulator(hello):
         finally:
             process.kill()
     assert not hello.endpoint_file.exists()
+
+
+def test_what_no_function_uses_any_more_is_pruned_when_all_of_them_run(workshop: Workshop) -> None:
+    def packed(name: str, says: str) -> None:
+        with zipfile.ZipFile(workshop.root / name, "w") as out:
+            out.writestr("index.py", f"def handler(event, context):\n    return {says!r}\n")
+
+    def unpacked() -> set[str]:
+        return {path.name for path in (workshop.state / "code").iterdir()}
+
+    workshop.project(one={"code": "./one.zip"}, two={"code": "./two.zip"})
+    packed("one.zip", "old")
+    packed("two.zip", "two")
+    with workshop.started():
+        before = unpacked()
+    packed("one.zip", "new")
+    with workshop.started("one") as running:
+        assert running.call("one")[:2] == (200, "new")
+        assert unpacked() > before, "two is a function of the project, and the old one is not looked for"
+    with workshop.started() as running:
+        assert [running.call(name)[1] for name in ("one", "two")] == ["new", "two"]
+        assert len(unpacked()) == 2 and len(unpacked() & before) == 1
 
 
 # --- what a start does not wait for ---

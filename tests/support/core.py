@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -56,8 +57,18 @@ class FakeMaker:
         self.released.append(instance.id)
 
 
+class MovableClock(SystemClock):
+    """The system's time, and as much later as a test wants it to be."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:  # type: ignore[override]
+        return time.monotonic() + self.ahead
+
+
 @dataclass
 class Core:
+    clock: MovableClock
     walls: FakeWalls
     journal: Journal
     scheduler: Scheduler
@@ -75,6 +86,11 @@ class Core:
                 outcome.body = b"".join([piece async for piece in outcome.body])
         return outcome
 
+    def later(self, seconds: float) -> None:
+        """Time goes on at once: what is due then is done."""
+        self.clock.ahead += seconds
+        self.scheduler.deploy(self.revision)
+
     async def until(self, wanted: Callable[[Event], bool]) -> Event:
         """The first event, past or to come, that is wanted: tests wait for facts, not for time."""
         async with asyncio.timeout(10):
@@ -88,13 +104,14 @@ class Core:
 
 @contextlib.asynccontextmanager
 async def core(program: Program = echo, function: Function = HELLO, **limits: object) -> AsyncIterator[Core]:
-    journal = Journal()
+    clock = MovableClock()
+    journal = Journal(clock)
     walls = FakeWalls(program)
     scheduler = Scheduler(FakeMaker(walls, journal), journal, replace(Limits(freeze=False), **limits))
-    dispatcher = Dispatcher(scheduler, journal, SystemClock())
+    dispatcher = Dispatcher(scheduler, journal, clock)
     revision = Revision(function, 1, "f" * 8, None)
     reader = journal.subscribe(100_000)
-    made = Core(walls, journal, scheduler, dispatcher, reader, revision, [])
+    made = Core(clock, walls, journal, scheduler, dispatcher, reader, revision, [])
     try:
         yield made
     finally:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +102,18 @@ def test_without_private_networks_others_get_another_port(port_book: MakeBook, p
     told = str(book.conflict(port))
     assert f"port {port} is held by another instance (c-1)" in told
     assert told.endswith("To run such instances side by side: sudo apt install passt.")
+
+
+def test_no_connection_and_no_other_emulator_takes_another_port_before_its_program_does(
+    port_book: MakeBook, taken: int
+) -> None:
+    kernels = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    if not kernels.exists():
+        pytest.skip("this system does not say which ports it gives to connections")
+    one, two = port_book(Network.HOST, False), port_book(Network.HOST, False)
+    given = [assign(book, f"c-{n}", taken).port for n in range(50) for book in (one, two)]
+    assert len(set(given)) == len(given)
+    assert max(given) < int(kernels.read_text().split()[0])
 
 
 def test_a_released_port_is_given_again(port_book: MakeBook, port: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import random
+from collections.abc import Iterator
 
 import pytest
 
-from emulator.instance.wire import HEAD_BYTES, READ_AHEAD_BYTES, Wire, WireClosed, WireGarbage
-from tests.support.wire_end import GET, OK, Instance, on_a_wire, passed, whole
+from emulator.instance.wire import HEAD_BYTES, READ_AHEAD_BYTES, Wire, WireClosed, WireError, WireGarbage
+from tests.support.wire_end import GET, OK, Instance, joined, on_a_wire, passed, whole
 
 
 @pytest.mark.parametrize(
@@ -144,3 +147,54 @@ def test_a_closed_wire_refuses_a_request():
         assert not closed.value.answered
 
     on_a_wire(talk)
+
+
+CONNECTIONS, AT_ONCE = 3000, 100
+GOOD = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n3\r\nabc\r\n0\r\n\r\n"
+
+
+def hostile_answers(seed: random.Random) -> Iterator[bytes]:
+    """Six kinds of answers that are wrong, or only just not, for ever."""
+    while True:
+        good = seed.choice((GOOD, CHUNKED))
+        at = seed.randrange(len(good))
+        yield seed.randbytes(seed.randrange(1, 2000))
+        yield good[:at]
+        yield good[:at] + seed.randbytes(seed.randrange(1, 40)) + good[at:]
+        changed = bytearray(good)
+        for _ in range(seed.randrange(1, 6)):
+            changed[seed.randrange(len(changed))] = seed.randrange(256)
+        yield bytes(changed)
+        yield good * seed.randrange(2, 5) + good[:at]
+        yield b"HTTP/1.1 %d X\r\n%b\r\n" % (seed.randrange(1000), good.split(b"\r\n", 1)[1])
+
+
+def test_garbage_of_every_kind_is_an_answer_or_an_error_of_the_wire():
+    """3000 connections (sandbox.md §6.4 R4): nothing else is raised, here or in the loop, and none is used again."""
+    answers = hostile_answers(random.Random(4))
+    unexpected = []
+
+    async def one(answer: bytes) -> bool:
+        async with joined() as (wire, instance):
+            asked = wire.request(GET, b"")
+            await instance.say(answer)
+            instance.close()
+            try:
+                body = await whole(await asked)
+            except WireError:
+                body = None
+            await passed()
+            assert not wire.reusable
+            return body is not None
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unexpected.append(context))
+        whole_ones = []
+        async with asyncio.timeout(60):
+            for _ in range(0, CONNECTIONS, AT_ONCE):
+                whole_ones += await asyncio.gather(*(one(next(answers)) for _ in range(AT_ONCE)))
+        assert any(whole_ones) and not all(whole_ones), "the answers are of both kinds"
+
+    asyncio.run(main())
+    assert unexpected == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -120,3 +121,52 @@ def test_names_that_are_not_there(registry: Registry) -> None:
         registry.resolve(FunctionName("fn", "shop"))
     with pytest.raises(VersionNotFound):
         registry.resolve(NAME, "7")
+
+
+def unpacked(state: Path) -> list[str]:
+    return sorted(path.name for kind in ("code", "unpacked-layers") for path in (state / kind).glob("*"))
+
+
+def packed_function(tmp_path: Path, content: str) -> Function:
+    code = pack(tmp_path / f"{content}.zip", {"index.py": content})
+    return Function(
+        NAME, "python3.10", code=code, layers=(Layer("tool", pack(tmp_path / "layer.zip", {"a": content})),)
+    )
+
+
+def test_what_no_function_uses_any_more_is_pruned_and_nothing_else(tmp_path: Path) -> None:
+    state = tmp_path / ".fclocal"
+    before = Registry(state, Journal())
+    before.deploy(packed_function(tmp_path, "old"))
+    old = unpacked(state)
+    before.close()
+    half = state / "code" / ".new-abandoned"
+    busy = state / "unpacked-layers" / ".new-busy"
+    for folder in (half, busy, state / "code" / "my-own", state / "unpacked-layers" / f"{'a' * 64}-mine"):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+    os.utime(half, (0, 0))
+    (state / "code" / ("b" * 64)).symlink_to(tmp_path)
+
+    registry = Registry(state, Journal())
+    revision = registry.deploy(packed_function(tmp_path, "new"))
+    registry.prune()
+    layer = revision.function.layers[0].path
+    assert revision.code_dir is not None and layer is not None
+    kept = {revision.code_dir.name, layer.name, ".new-busy", "my-own", f"{'a' * 64}-mine", "b" * 64}
+    assert set(unpacked(state)) == kept
+    assert len(old) == 2 and not kept & set(old)
+    assert (revision.code_dir / "index.py").read_text() == "new"
+    assert (tmp_path / "old.zip").exists(), "nothing behind a link was touched"
+
+
+def test_what_a_neighbour_uses_is_not_pruned(tmp_path: Path) -> None:
+    state = tmp_path / ".fclocal"
+    neighbour, registry = Registry(state, Journal()), Registry(state, Journal())
+    theirs = neighbour.deploy(packed_function(tmp_path, "theirs"))
+    registry.prune()
+    assert theirs.code_dir is not None and (theirs.code_dir / "index.py").read_text() == "theirs"
+    assert len(unpacked(state)) == 2
+    neighbour.close()
+    registry.prune()
+    assert unpacked(state) == []
