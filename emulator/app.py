@@ -17,7 +17,7 @@ from emulator.dispatch.engine import Engine
 from emulator.dispatch.tasks import TaskQueue
 from emulator.gateway.app import Gateway
 from emulator.gateway.auth import Auth
-from emulator.gateway.protocol import Deadlines
+from emulator.gateway.deadlines import Deadlines
 from emulator.gateway.server import Server, make_server
 from emulator.instance.maker import InstanceMaker, MakerOptions
 from emulator.instance.messages import not_startable

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, cast
 
-from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from emulator.instance.exchange import StreamBroken
+from emulator.model.invocation import Header
+from emulator.model.limits import STREAM_ABOVE_BYTES
 
 # Key of `http.response.start`: true where the whole body follows in the next message, so that the head may wait for it.
 WHOLE = "fclocal.whole"
+App = Callable[..., Awaitable[None]]
 FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
@@ -42,15 +46,43 @@ def _nothing() -> None:
 class Cycle(RequestResponseCycle):
     """See `RequestResponseCycle`; the answer on the wire is the same."""
 
-    _held = b""
-
-    def start(self, app: ASGI3Application, tasks: set[asyncio.Task[None]], loop: asyncio.AbstractEventLoop) -> None:
-        """Run the application in a task, which is among `tasks` until it ends."""
+    def __init__(self, tasks: set[asyncio.Task[None]], loop: asyncio.AbstractEventLoop, **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
         self._tasks = tasks
-        self._task = loop.create_task(self.run_asgi(app))
-        tasks.add(self._task)
+        self._loop = loop
+        self._task: asyncio.Task[None] | None = None
+        self._held = b""
 
-    async def run_asgi(self, app: ASGI3Application) -> None:
+    def start(self, app: App) -> None:
+        """Run the application in a task, which is among `tasks` until it ends."""
+        self._task = task = self._loop.create_task(self.run_asgi(app))
+        self._tasks.add(task)
+
+    def answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Give the whole answer at once, where no application runs."""
+        if self.disconnected:
+            return
+        if self.flow.write_paused:
+            self.start(canned(status, headers, body))
+            return
+        self._held = self._head(status, headers)
+        self._go_on(body, more=False)
+        self.on_response = _nothing
+
+    def hold_up(self) -> None:
+        """Be among `tasks` until the answer is given, also where no application runs."""
+        if not (self._task or self.response_complete):
+            self._task = self._loop.create_task(self._until_end())
+            self._tasks.add(self._task)
+            self._task.add_done_callback(self._tasks.discard)
+
+    async def _until_end(self) -> None:
+        while not (self.response_complete or self.disconnected):
+            self.message_event.clear()
+            await self.message_event.wait()
+
+    async def run_asgi(self, app: App) -> None:
+        task = self._task
         try:
             await app(self.scope, self.receive, self.send)
             if not self.response_complete and not self.disconnected:
@@ -65,7 +97,7 @@ class Cycle(RequestResponseCycle):
             # Without this, the cycle and its protocol would keep each other alive.
             self.on_response = _nothing
             # Not by a callback of the task, which would be one more turn of the loop for each request.
-            self._tasks.discard(self._task)
+            self._tasks.discard(cast("asyncio.Task[None]", task))
 
     def hear(self, piece: bytes) -> None:
         """A piece of the body has come. Most bodies are one piece, which then is never copied."""
@@ -81,6 +113,14 @@ class Cycle(RequestResponseCycle):
             self.more_body = False
             self.message_event.set()
 
+    @property
+    def is_small(self) -> bool:
+        """Whether the request is here to its end, and small enough for its body never to be a stream."""
+        return (
+            not (self.more_body or self.waiting_for_100_continue or self.disconnected)
+            and len(self.body) <= STREAM_ABOVE_BYTES
+        )
+
     async def receive(self) -> ASGIReceiveEvent:
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -95,25 +135,28 @@ class Cycle(RequestResponseCycle):
         body, self.body = bytes(self.body), b""  # type: ignore[assignment]
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
-    async def send(self, message: ASGISendEvent) -> None:
+    async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected:
             return
         kind = message["type"]
         if not self.response_started and kind == "http.response.start":
-            self._start(message)
+            head = self._head(message["status"], message.get("headers", ()))
+            if message.get(WHOLE):
+                self._held = head
+            else:
+                self.transport.write(head)
         elif self.response_started and not self.response_complete and kind == "http.response.body":
-            self._go_on(message)
+            self._go_on(message.get("body", b""), message.get("more_body", False))
         else:
             raise RuntimeError(f"unexpected ASGI message '{kind}'")
 
-    def _start(self, message: Any) -> None:
+    def _head(self, status: int, headers: Iterable[Header]) -> bytes:
         self.response_started = True
         self.waiting_for_100_continue = False
-        status: int = message["status"]
         lines = [STATUS_LINE[status][:-2]]
-        for header in (*self.default_headers, *message.get("headers", ())):
+        for header in (*self.default_headers, *headers):
             # ASGI has lower-case names.
             if header[0] in FRAMING and not self._frame(*header):
                 continue
@@ -127,10 +170,7 @@ class Cycle(RequestResponseCycle):
         head = b"\r\n".join(lines)
         if len(head.splitlines()) != len(lines):
             raise RuntimeError("a header of the answer has a line break in it")
-        if message.get(WHOLE):
-            self._held = head
-        else:
-            self.transport.write(head)
+        return head
 
     def _frame(self, name: bytes, value: bytes) -> bool:
         """Note how the body is delimited; false for a header that is not passed on."""
@@ -145,9 +185,7 @@ class Cycle(RequestResponseCycle):
             self.chunked_encoding = True
         return True
 
-    def _go_on(self, message: Any) -> None:
-        body: bytes = message.get("body", b"")
-        more: bool = message.get("more_body", False)
+    def _go_on(self, body: bytes, more: bool) -> None:
         if self.scope["method"] == "HEAD":
             self.expected_content_length = 0
             body = b""
@@ -174,12 +212,16 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
 
-def refusal(status: int) -> ASGI3Application:
-    """An application that answers `status`, for a broken request that was queued behind others."""
+def canned(status: int, headers: Iterable[Header], body: bytes) -> App:
+    """An application that gives an answer which is there already."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        headers = [(b"content-length", b"0"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.start", "status": status, "headers": headers, WHOLE: True})
+        await send({"type": "http.response.body", "body": body})
 
     return app
+
+
+def refusal(status: int) -> App:
+    """An application that answers `status`, for a broken request that was queued behind others."""
+    return canned(status, [(b"content-length", b"0"), (b"connection", b"close")], b"")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -20,8 +18,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from emulator.gateway.cycle import Cycle, GatewayLog, refusal
+from emulator.gateway.deadlines import Deadlines, Phase
 from emulator.gateway.http10 import UnchunkedSend
-from emulator.gateway.tunnel import UPGRADE, ClientTunnel
+from emulator.gateway.tunnel import DECLINED_UPGRADES, UPGRADE, ClientTunnel, head_without_upgrade
 
 # The most that is ever read of a head; FC's own limit (8 KB, `InvalidArgument`) is checked by the routes.
 MAX_HEAD_BYTES = 64 * 1024
@@ -34,35 +33,11 @@ MAX_PIPELINE = 16
 ON_DISCONNECT = "fclocal.on_disconnect"
 # A refused client is read for this long, so that the refusal is not lost in a reset of unread bytes.
 LINGER_SECONDS = 2.0
-# HTTP/2 by upgrade (h2c) is offered by some clients on every request, also with a body; a server that does not
-# know it answers in HTTP/1.1 (RFC 9110 §7.8).
-DECLINED_UPGRADES = frozenset({b"h2c", b"h2", b"http/2.0", b"tls/1.0"})
-UPGRADE_TOKENS = frozenset({b"upgrade", b"http2-settings"})
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds that a client may take: for a whole head, between two pieces of a body, to read a bit of an answer, and
-    to think between two requests."""
-
-    header: float = 10.0
-    body: float = 30.0
-    write: float = 30.0
-    keep_alive: float = 600.0
-
-    @property
-    def shortest(self) -> float:
-        return min(self.header, self.body, self.write, self.keep_alive)
-
-
-class Phase(Enum):
-    """What the bytes of the client are, now. A connection is idle from the end of a request to the next first byte."""
-
-    IDLE = "idle"
-    HEAD = "head"
-    BODY = "body"
-    TUNNEL = "tunnel"
-    REFUSED = "refused"
+# What an application may have beside `__call__`: it takes a request whose body is there, and will give the cycle its
+# answer; or it is false, and has done nothing.
+Instant = Callable[[Cycle, bytes], bool]
 
 
 class Refused(Exception):
@@ -92,6 +67,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.phase = Phase.IDLE
         self._deadlines = deadlines
         self._tunnels = tunnels
+        self._instant: Instant | None = getattr(self.app, "instant", None)
         self._now = loop.time
         self._since = self._heard = self._moved = loop.time()
         self._unsent = 0
@@ -99,8 +75,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self._fed = 0
         self._early = bytearray()
         self._declined = False
+        # Begun when what came with its head is read: the whole of it, for most.
+        self._fresh: Cycle | None = None
         # With pipelined requests, `cycle` is the last one read, and this the one being answered.
-        self._running: RequestResponseCycle | None = None
+        self._running: Cycle | None = None
 
     # --- what the transport calls ---
 
@@ -125,6 +103,11 @@ class GatewayProtocol(HttpToolsProtocol):
         if running is not None and not running.response_complete:
             self._disconnect(running)
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._running is not None:
+            self._running.hold_up()
+
     def resume_writing(self) -> None:
         self._moved = self._now()
         super().resume_writing()
@@ -147,6 +130,9 @@ class GatewayProtocol(HttpToolsProtocol):
                 elif self.phase is Phase.BODY:
                     # So much without one byte of body is a trailer or a chunk extension without end.
                     self.refuse(400)
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None:
+            self._start_cycle(fresh, self.app)
 
     # --- what the parser calls ---
 
@@ -176,7 +162,7 @@ class GatewayProtocol(HttpToolsProtocol):
         version = self._complete_scope()
         before, self.cycle = self.cycle, self._new_cycle(version)
         if before is None or before.response_complete:
-            self._start_cycle(self.cycle, self.app)
+            self._fresh = self.cycle
         else:
             self.pipeline.appendleft((self.cycle, self.app))
             if len(self.pipeline) >= MAX_PIPELINE:
@@ -198,6 +184,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _new_cycle(self, version: str) -> Cycle:
         cycle = Cycle(
+            self.tasks,
+            self.loop,
             scope=self.scope,
             transport=self.transport,
             flow=self.flow,
@@ -227,7 +215,11 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _start_cycle(self, cycle: Cycle, app: ASGI3Application) -> None:
         self._running = cycle
-        cycle.start(app, self.tasks, self.loop)
+        if cycle.is_small and app is self.app and self._instant is not None:
+            body = bytes(cycle.body)
+            if self._instant(cycle, body):
+                return
+        cycle.start(app)
 
     def on_response_complete(self) -> None:
         """Go on with the next pipelined request. uvicorn arms its keep-alive timer here; the sweep does that for us."""
@@ -263,7 +255,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """Begin to wait for the application's decision, or give what is to be parsed where the upgrade is declined."""
         if self._declined:
             # llhttp takes everything behind such a head for the other protocol: the head is read again without it.
-            head = self._head_without_upgrade()
+            head = head_without_upgrade(self.parser, self.url, self.headers)
             self._declined = False
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -272,16 +264,6 @@ class GatewayProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
         self._hold(rest)
         return b""
-
-    def _head_without_upgrade(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
-        for name, value in self.headers:
-            if name == b"connection":
-                value = b", ".join(t.strip() for t in value.split(b",") if t.strip().lower() not in UPGRADE_TOKENS)
-            if value and name not in UPGRADE_TOKENS:
-                lines.append(b"%s: %s" % (name, value))
-        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def _hold(self, data: bytes) -> None:
         self._early += data
