@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from emulator.instance.exchange import StreamBroken
 from emulator.model.invocation import Header
@@ -39,6 +39,9 @@ class GatewayLog(logging.LoggerAdapter[logging.Logger]):
             super().error(str(msg).rstrip(), *args, **kwargs)
 
 
+_line = b": ".join
+
+
 def _nothing() -> None:
     pass
 
@@ -46,12 +49,32 @@ def _nothing() -> None:
 class Cycle(RequestResponseCycle):
     """See `RequestResponseCycle`; the answer on the wire is the same."""
 
-    def __init__(self, tasks: set[asyncio.Task[None]], loop: asyncio.AbstractEventLoop, **uvicorns: Any) -> None:
-        super().__init__(**uvicorns)
-        self._tasks = tasks
-        self._loop = loop
-        self._task: asyncio.Task[None] | None = None
-        self._held = b""
+    # What is the same for each request, or for most.
+    access_log = False
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+    body: bytes = b""  # type: ignore[assignment]
+    _task: asyncio.Task[None] | None = None
+    _held = b""
+
+    def __init__(self, protocol: HttpToolsProtocol, *, keep_alive: bool) -> None:
+        """For the request that `protocol` has just read the head of. uvicorn's own `__init__` sets 18 attributes."""
+        self.scope = protocol.scope
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.logger = protocol.logger
+        self.access_logger = protocol.access_logger
+        self.default_headers = protocol.server_state.default_headers
+        self.message_event = asyncio.Event()
+        self.on_response = protocol.on_response_complete
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self._tasks = protocol.tasks
+        self._loop = protocol.loop
 
     def start(self, app: App) -> None:
         """Run the application in a task, which is among `tasks` until it ends."""
@@ -59,14 +82,19 @@ class Cycle(RequestResponseCycle):
         self._tasks.add(task)
 
     def answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        """Give the whole answer at once, where no application runs."""
+        """Give the whole answer to a POST, where no application runs. `headers` say nothing of how it is framed."""
         if self.disconnected:
             return
         if self.flow.write_paused:
-            self.start(canned(status, headers, body))
+            self.start(canned(status, [*headers, (b"content-length", b"%d" % len(body))], body))
             return
-        self._held = self._head(status, headers)
-        self._go_on(body, more=False)
+        self.response_started = True
+        framing = [b"content-length: %d" % len(body)]
+        if not self.keep_alive:
+            framing.append(b"connection: close")
+        head = self._joined(status, [*map(_line, self.default_headers), *map(_line, headers), *framing])
+        self.transport.write(head + body)
+        self._complete()
         self.on_response = _nothing
 
     def hold_up(self) -> None:
@@ -103,7 +131,7 @@ class Cycle(RequestResponseCycle):
         """A piece of the body has come. Most bodies are one piece, which then is never copied."""
         if not self.response_complete:
             body = self.body + piece if self.body else piece
-            self.body = body  # type: ignore[assignment]
+            self.body = body
             if len(body) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
             self.message_event.set()
@@ -132,7 +160,7 @@ class Cycle(RequestResponseCycle):
             self.message_event.clear()
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
-        body, self.body = bytes(self.body), b""  # type: ignore[assignment]
+        body, self.body = self.body, b""
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     async def send(self, message: Any) -> None:
@@ -155,20 +183,22 @@ class Cycle(RequestResponseCycle):
     def _head(self, status: int, headers: Iterable[Header]) -> bytes:
         self.response_started = True
         self.waiting_for_100_continue = False
-        lines = [STATUS_LINE[status][:-2]]
+        lines = []
         for header in (*self.default_headers, *headers):
             # ASGI has lower-case names.
             if header[0] in FRAMING and not self._frame(*header):
                 continue
-            lines.append(b": ".join(header))
+            lines.append(_line(header))
         if not self.keep_alive:
             lines.append(b"connection: close")
         if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked")
-        lines.append(b"\r\n")
-        head = b"\r\n".join(lines)
-        if len(head.splitlines()) != len(lines):
+        return self._joined(status, lines)
+
+    def _joined(self, status: int, lines: Sequence[bytes]) -> bytes:
+        head = STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n"
+        if not head.count(b"\r") == head.count(b"\n") == len(lines) + 2:
             raise RuntimeError("a header of the answer has a line break in it")
         return head
 

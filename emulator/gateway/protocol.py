@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -137,7 +138,9 @@ class GatewayProtocol(HttpToolsProtocol):
     # --- what the parser calls ---
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self.phase = Phase.HEAD
         self._since = self._heard
 
@@ -155,11 +158,13 @@ class GatewayProtocol(HttpToolsProtocol):
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > MAX_HEAD_BYTES:
                 raise Refused(431)
-        if self.parser.should_upgrade():
-            self._offer_upgrade()
-            if self._declined:
-                return
-        version = self._complete_scope()
+        tunnel = self._offer_upgrade() if self.parser.should_upgrade() else None
+        if self._declined:
+            return
+        self.scope = self._new_scope()
+        if tunnel is not None:
+            self.scope["extensions"] = {UPGRADE: tunnel}  # type: ignore[dict-item]
+        version = self.scope["http_version"]
         before, self.cycle = self.cycle, self._new_cycle(version)
         if before is None or before.response_complete:
             self._fresh = self.cycle
@@ -171,33 +176,25 @@ class GatewayProtocol(HttpToolsProtocol):
         self.phase = Phase.BODY
         self._fed = 0
 
-    def _complete_scope(self) -> str:
-        """Put the request line into the scope, which `on_message_begin` has made; returns the version of HTTP."""
-        scope, version = self.scope, self.parser.get_http_version()
-        url = httptools.parse_url(self.url)
-        scope["method"] = self.parser.get_method().decode("ascii")
-        scope["http_version"] = version
-        scope["raw_path"] = raw_path = url.path
-        scope["path"] = unquote(raw_path.decode("ascii")) if b"%" in raw_path else raw_path.decode("ascii")
-        scope["query_string"] = url.query or b""
-        return version
+    def _new_scope(self) -> HTTPScope:
+        path, raw_path, query = _target(self.url)
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": self.parser.get_http_version(),
+            "server": self.server,
+            "client": self.client,
+            "scheme": "http",
+            "root_path": "",
+            "method": self.parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+        }
 
     def _new_cycle(self, version: str) -> Cycle:
-        cycle = Cycle(
-            self.tasks,
-            self.loop,
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        cycle = Cycle(self, keep_alive=version != "1.0" and self.parser.should_keep_alive())
         if version == "1.0":
             cycle.send = UnchunkedSend(cycle)  # type: ignore[method-assign]
         return cycle
@@ -215,11 +212,9 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _start_cycle(self, cycle: Cycle, app: ASGI3Application) -> None:
         self._running = cycle
-        if cycle.is_small and app is self.app and self._instant is not None:
-            body = bytes(cycle.body)
-            if self._instant(cycle, body):
-                return
-        cycle.start(app)
+        instant = self._instant if app is self.app and cycle.is_small else None
+        if instant is None or not instant(cycle, cycle.body):
+            cycle.start(app)
 
     def on_response_complete(self) -> None:
         """Go on with the next pipelined request. uvicorn arms its keep-alive timer here; the sweep does that for us."""
@@ -238,7 +233,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     # --- upgrades ---
 
-    def _offer_upgrade(self) -> None:
+    def _offer_upgrade(self) -> ClientTunnel | None:
         upgrade = self._get_upgrade() or b""
         has_body = any(
             name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
@@ -248,8 +243,8 @@ class GatewayProtocol(HttpToolsProtocol):
             raise Refused(501)
         if has_body or not upgrade or upgrade in DECLINED_UPGRADES:
             self._declined = True
-        else:
-            self.scope["extensions"] = {UPGRADE: ClientTunnel(upgrade, self._detach)}  # type: ignore[dict-item]
+            return None
+        return ClientTunnel(upgrade, self._detach)
 
     def _upgraded(self, rest: bytes) -> bytes:
         """Begin to wait for the application's decision, or give what is to be parsed where the upgrade is declined."""
@@ -371,6 +366,15 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _check_tunnel(self, now: float) -> None:
         """The application decides: an upgrade waits for the function as any request does."""
+
+
+@lru_cache(maxsize=1024)
+def _target(url: bytes) -> tuple[str, bytes, bytes]:
+    """The decoded path of a request's target, its raw path and its query."""
+    parsed = httptools.parse_url(url)
+    raw_path: bytes = parsed.path
+    path = raw_path.decode("ascii")
+    return unquote(path) if "%" in path else path, raw_path, parsed.query or b""
 
 
 CHECKS: dict[Phase, Callable[[GatewayProtocol, float], None]] = {

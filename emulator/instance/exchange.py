@@ -13,7 +13,7 @@ from emulator.model.errors import BadResponse, ClientClosedRequest, FCError
 from emulator.model.events import InvocationEnded, InvocationStarted
 from emulator.model.function import Function
 from emulator.model.invocation import Cause, FunctionError, Invocation, Kind, Outcome, Report
-from emulator.model.launch import Exit
+from emulator.model.launch import Exit, Usage
 from emulator.model.lifecycle import StopReason
 from emulator.model.limits import RESPONSE_HEADER_BYTES
 
@@ -222,7 +222,7 @@ class Exchange:
         if self._call.kind is Kind.EVENT:
             # A handler has returned before its bootstrap answers, so its log and duration are complete.
             self._instance.sandbox.drain_logs()
-            outcome.report = self._report()
+            outcome.report = self._report(self._instance.journal.now(), self._instance.usage(MEMORY_AGE_SECONDS))
             self._close_tail(outcome.report, "")
             outcome.tail = self._tail_result
         outcome.body = self._body(response)
@@ -301,20 +301,19 @@ class Exchange:
 
     # --- the end ---
 
-    def _memory(self, max_age: float = 0.0) -> float:
+    def _memory(self, usage: Usage | None = None) -> float:
         """The peak so far. What was killed for its memory had all of it, though nobody looked at that moment."""
-        peak_mb = self._instance.usage(max_age).peak_mb
+        peak_mb = (usage or self._instance.usage(0.0)).peak_mb
         exited = self._instance.sandbox.exited
         return max(peak_mb, self._function.memory_mb) if exited.done() and exited.result().oom else peak_mb
 
-    def _report(self) -> Report:
-        memory_mb, cold = self._memory(MEMORY_AGE_SECONDS), self._cold
-        return Report(self._elapsed_ms, memory_mb, cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
+    def _report(self, now: float, usage: Usage) -> Report:
+        duration_ms, cold = (now - self._began) * 1000, self._cold
+        return Report(duration_ms, self._memory(usage), cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
 
-    def _disk_full(self) -> StopReason | None:
+    def _disk_full(self, usage: Usage) -> StopReason | None:
         """Only root could make a disk of this size, so an instance that filled it is replaced (sandbox.md §2.6)."""
-        used = self._instance.usage(MEMORY_AGE_SECONDS).disk_mb
-        limit = self._instance.sandbox.launch.disk_mb
+        used, limit = usage.disk_mb, self._instance.sandbox.launch.disk_mb
         if used is None or limit is None or used <= limit:
             return None
         text = f"an instance wrote more than diskSize, {limit} MB: in FC writing fails with `No space left on device`"
@@ -334,14 +333,15 @@ class Exchange:
         """Journal the end once, and give wire and instance back. `condemn` says why it must not serve again."""
         instance, error = self._instance, self._error
         instance.sandbox.drain_logs()
-        report = self._report()
+        now, usage = instance.journal.now(), instance.usage(MEMORY_AGE_SECONDS)
+        report = self._report(now, usage)
         if self.ended:
             return report
         self.ended = True
         self._close_tail(report, detail)
         instance.journal.append(
             InvocationEnded(
-                instance.journal.now(),
+                now,
                 self._call.request_id,
                 instance.function,
                 instance.id,
@@ -358,7 +358,7 @@ class Exchange:
         )
         if self._wire is not None:
             instance.keep_wire(self._wire)
-        condemn = condemn or self._disk_full()
+        condemn = condemn or self._disk_full(usage)
         if condemn is not None:
             instance.condemned = condemn
         instance.give_back()

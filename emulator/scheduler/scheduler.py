@@ -272,7 +272,7 @@ class Scheduler:
 
     def _serve_oldest(self, pool: Pool, instance: Instance) -> None:
         """The plan's own rule where it is plain: room that came free goes to whoever waits longest."""
-        while instance.room > 0 and pool.waiters:
+        while pool.waiters and instance.room > 0:
             waiter = next(iter(pool.waiters.values()))
             self._give(pool, waiter, instance)
 
