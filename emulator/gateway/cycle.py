@@ -60,6 +60,9 @@ class Cycle(RequestResponseCycle):
     body: bytes = b""  # type: ignore[assignment]
     _task: asyncio.Task[None] | None = None
     _held = b""
+    # Whether something came that `receive` has not told yet, and the event for who waits for it.
+    _news = False
+    _event: asyncio.Event | None = None
 
     def __init__(self, protocol: HttpToolsProtocol, *, keep_alive: bool) -> None:
         """For the request that `protocol` has just read the head of. uvicorn's own `__init__` sets 18 attributes."""
@@ -69,12 +72,23 @@ class Cycle(RequestResponseCycle):
         self.logger = protocol.logger
         self.access_logger = protocol.access_logger
         self.default_headers = protocol.server_state.default_headers
-        self.message_event = asyncio.Event()
         self.on_response = protocol.on_response_complete
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = protocol.expect_100_continue
         self._tasks = protocol.tasks
         self._loop = protocol.loop
+
+    @property
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+        """Made for the first who waits: for most requests nobody does."""
+        if self._event is None:
+            self._event = asyncio.Event()
+        return self._event
+
+    def _tell(self) -> None:
+        self._news = True
+        if self._event is not None:
+            self._event.set()
 
     def start(self, app: App) -> None:
         """Run the application in a task, which is among `tasks` until it ends."""
@@ -134,12 +148,12 @@ class Cycle(RequestResponseCycle):
             self.body = body
             if len(body) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
-            self.message_event.set()
+            self._tell()
 
     def hear_end(self) -> None:
         if not self.response_complete:
             self.more_body = False
-            self.message_event.set()
+            self._tell()
 
     @property
     def is_small(self) -> bool:
@@ -155,9 +169,10 @@ class Cycle(RequestResponseCycle):
             self.waiting_for_100_continue = False
         if not self.disconnected and not self.response_complete:
             self.flow.resume_reading()
-            if not self.message_event.is_set():
+            if not self._news:
+                self.message_event.clear()
                 await self.message_event.wait()
-            self.message_event.clear()
+            self._news = False
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         body, self.body = self.body, b""
@@ -236,7 +251,7 @@ class Cycle(RequestResponseCycle):
         if self.expected_content_length != 0:
             raise RuntimeError("the answer is shorter than its Content-Length")
         self.response_complete = True
-        self.message_event.set()
+        self._tell()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
