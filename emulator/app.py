@@ -119,7 +119,7 @@ class Emulator:
         # Loaded already, see `_build_walls`.
         from emulator.gateway.app import Gateway
         from emulator.gateway.auth import Auth
-        from emulator.gateway.protocol import Deadlines
+        from emulator.gateway.deadlines import Deadlines
         from emulator.gateway.server import make_server
 
         settings, keys = self.settings, local_keys(account, os.environ)

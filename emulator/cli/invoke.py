@@ -12,10 +12,8 @@ from emulator.cli.arguments import function_argument
 from emulator.cli.call import Call, HttpCall, TailLog, call
 from emulator.cli.context import Workplace, workplace
 from emulator.cli.endpoint import Endpoint, read_endpoint
-from emulator.cli.engine import open_emulator
 from emulator.cli.foreign import foreign_options
 from emulator.cli.loop import run
-from emulator.cli.oneshot import invoke_alone
 from emulator.cli.options import project_options, settings_options, take_given
 from emulator.cli.payload import read_event
 from emulator.cli.project import choose_functions, choose_name
@@ -110,6 +108,10 @@ def _invoke_running(endpoint: Endpoint, name: str | None, wanted: Call, place: W
 
 
 def _invoke_alone(name: str | None, wanted: Call, place: Workplace) -> int:
+    # Calls to a running emulator need none of it.
+    from emulator.cli.engine import open_emulator
+    from emulator.cli.oneshot import invoke_alone
+
     project = place.project()
     chosen = choose_name([str(f.name) for f in project.functions], name)
     project = choose_functions(project, (chosen,))

@@ -47,6 +47,8 @@ class LogRenderer:
         self._paint = paint
         self._level = LEVELS[level]
         self._prefixes = _prefixes(functions, paint) if len(functions) > 1 else {}
+        # Asked for once: these stand in three lines of each invocation.
+        self._dim, self._red = paint.around("dim"), paint.around("red")
         self._told: set[tuple[str, ...]] = set()
         self._writers: Mapping[type, Callable[[Any], Iterable[str]]] = {
             InvocationStarted: self._started,
@@ -79,14 +81,20 @@ class LogRenderer:
             return []
         return [self._paint(NOTICE_STYLES.get(level, "dim"), f"fclocal: {text}")]
 
-    def _started(self, event: InvocationStarted) -> list[str]:
-        return [self._line(event.function, self._paint("dim", f"FC Invoke Start RequestId: {event.request_id}"))]
+    def _started(self, event: InvocationStarted) -> Iterable[str]:
+        dim, plain = self._dim
+        prefix = self._prefixes.get(event.function, "")
+        return (f"{prefix}{dim}FC Invoke Start RequestId: {event.request_id}{plain}",)
 
-    def _ended(self, event: InvocationEnded) -> list[str]:
-        style = "red" if event.error else "dim"
-        end = self._paint(style, f"FC Invoke End RequestId: {event.request_id}{_suffix(event)}")
-        summary = self._paint("dim", summary_line(event))
-        return [self._line(event.function, end), "", self._line(event.function, summary)]
+    def _ended(self, event: InvocationEnded) -> Iterable[str]:
+        dim, plain = self._dim
+        before, behind = self._red if event.error else self._dim
+        prefix = self._prefixes.get(event.function, "")
+        return (
+            f"{prefix}{before}FC Invoke End RequestId: {event.request_id}{_suffix(event)}{behind}",
+            "",
+            f"{prefix}{dim}{summary_line(event)}{plain}",
+        )
 
     def _rejected(self, event: InvocationRejected) -> list[str]:
         text = f"{event.function}: {event.status} {event.code}: {event.message} (RequestId: {event.request_id})"
@@ -144,6 +152,8 @@ def _repeats_marker(event: LogLine) -> bool:
 
 
 def _suffix(event: InvocationEnded) -> str:
+    if not (event.error or event.detail):
+        return ""
     return suffix(FunctionError(event.error) if event.error else None, event.detail)
 
 

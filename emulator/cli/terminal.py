@@ -63,7 +63,12 @@ class Paint:
         self.enabled = enabled
 
     def __call__(self, style: str, text: str) -> str:
-        return f"\x1b[{CODES[style]}m{text}\x1b[0m" if self.enabled and text else text
+        before, behind = self.around(style) if text else ("", "")
+        return f"{before}{text}{behind}"
+
+    def around(self, style: str) -> tuple[str, str]:
+        """What stands before and behind text of this colour."""
+        return (f"\x1b[{CODES[style]}m", "\x1b[0m") if self.enabled else ("", "")
 
 
 def wants_color(stream: TextIO, choice: str, env: Mapping[str, str]) -> bool:

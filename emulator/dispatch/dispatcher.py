@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 
 from emulator.dispatch.affinity import Sessions
@@ -11,10 +11,11 @@ from emulator.instance.hooks import InitializerFailed
 from emulator.instance.instance import Instance
 from emulator.journal.journal import Journal
 from emulator.model.clock import Clock
-from emulator.model.errors import FCError
+from emulator.model.errors import ClientClosedRequest, FCError, FclocalError
 from emulator.model.events import InvocationRejected
 from emulator.model.function import FunctionName
 from emulator.model.invocation import FunctionError, Header, Invocation, Outcome, Stream
+from emulator.scheduler.pool import Waiter
 from emulator.scheduler.scheduler import Scheduler
 
 # How far into a stream the event is looked for that names its session.
@@ -22,40 +23,102 @@ SSE_HEAD_BYTES = 4096
 
 
 class Call:
-    """One invocation as an async context: entering gives the Outcome, leaving gives the lease back."""
+    """One invocation as an async context: entering gives the Outcome, leaving gives the lease back.
 
-    __slots__ = ("_canceled", "_dispatcher", "_exchange", "invocation")
+    `start` does the same by callbacks, as far as that goes: a task costs more than all else that is done for a warm
+    invocation.
+    """
+
+    __slots__ = (
+        "_began",
+        "_canceled",
+        "_dispatcher",
+        "_exchange",
+        "_refused",
+        "_tell",
+        "_waiter",
+        "invocation",
+    )
 
     def __init__(self, dispatcher: Dispatcher, invocation: Invocation) -> None:
         self._dispatcher = dispatcher
         self.invocation = invocation
+        self._began = dispatcher.journal.now()
         self._exchange: Exchange | None = None
+        self._waiter: Waiter | None = None
+        self._tell: tuple[Callable[[Outcome], None], Callable[[Call], None]] | None = None
+        self._refused: FclocalError | None = None
         self._canceled = False
 
+    def start(self, on_outcome: Callable[[Outcome], None], later: Callable[[Call], None]) -> bool:
+        """Begin without a task; false where that is not possible, and the context has to be entered.
+
+        `on_outcome` gets the outcome of an answer that came whole, and nothing is left to do. For anything else
+        `later` is called, and whoever gets the call enters its context. After `cancel` nobody is told anything.
+        """
+        invocation = self.invocation
+        if invocation.session_id or invocation.revision.function.session is not None:
+            return False
+        self._tell = on_outcome, later
+        scheduler = self._dispatcher.scheduler
+        instance = scheduler.take(invocation.revision)
+        if instance is None:
+            self._waiter = scheduler.ask(invocation.revision, invocation.request_id, self._taken)
+            return self._waiter is not None
+        self._taken(instance)
+        return True
+
+    def _taken(self, found: Instance | FclocalError) -> None:
+        if isinstance(found, Instance):
+            if self._exchange_on(found).start(self._ended):
+                return
+        else:
+            self._refused = found
+            if self._canceled:
+                self._dispatcher.reject(self.invocation, ClientClosedRequest())
+                return
+        self._ended(None)
+
+    def _ended(self, outcome: Outcome | None) -> None:
+        # Kept no longer, or the call and who made it would keep each other alive.
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            on_outcome, later = tell
+            if outcome is None:
+                later(self)
+            else:
+                on_outcome(outcome)
+
+    def _exchange_on(self, instance: Instance) -> Exchange:
+        queue_ms = (self._dispatcher.journal.now() - self._began) * 1000
+        exchange = self._exchange = Exchange(instance, self.invocation, queue_ms=queue_ms)
+        if self._canceled:
+            exchange.cancel()
+        return exchange
+
     async def __aenter__(self) -> Outcome:
+        if self._exchange is not None:
+            return await self._exchange.run()
         dispatcher, invocation = self._dispatcher, self.invocation
-        revision = invocation.revision
-        began = dispatcher.journal.now()
         sessions = dispatcher.sessions_of(invocation)
         session_headers: tuple[Header, ...] = ()
-        session_id = invocation.session_id
         try:
-            instance = None if sessions or session_id else dispatcher.scheduler.take(revision)
+            if self._refused is not None:
+                raise self._refused
+            instance = None if sessions or invocation.session_id else dispatcher.scheduler.take(invocation.revision)
             if instance is None:
+                session_id = invocation.session_id
                 if sessions is not None and not session_id:
                     found = sessions.find(invocation.headers, _query(invocation))
                     session_id, session_headers = found.session_id, found.answer
-                instance = await dispatcher.scheduler.lease(revision, invocation.request_id, session_id)
+                instance = await dispatcher.scheduler.lease(invocation.revision, invocation.request_id, session_id)
         except InitializerFailed as failed:
             dispatcher.reject(invocation, FCError(200, "InitializationError", failed.detail))
             return _initializer_outcome(failed)
         except FCError as error:
             dispatcher.reject(invocation, error)
             raise
-        exchange = self._exchange = Exchange(instance, invocation, queue_ms=(dispatcher.journal.now() - began) * 1000)
-        if self._canceled:
-            exchange.cancel()
-        outcome = await exchange.run()
+        outcome = await self._exchange_on(instance).run()
         if session_headers:
             outcome.session_headers = session_headers
         if sessions is not None:
@@ -73,6 +136,8 @@ class Call:
         self._canceled = True
         if self._exchange is not None:
             self._exchange.cancel()
+        elif self._waiter is not None:
+            self._dispatcher.scheduler.leave(self.invocation.revision, self._waiter)
 
 
 class Dispatcher:

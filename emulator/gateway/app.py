@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from emulator.dispatch.engine import Engine
 from emulator.gateway import reply
 from emulator.gateway.auth import Auth
-from emulator.gateway.cycle import Failed
+from emulator.gateway.cycle import Cycle, Failed
 from emulator.gateway.domains import find_domain, find_route, function_of_host, proxy_target, url_labels
 from emulator.gateway.guard import Face, Guard, host_name
 from emulator.gateway.invoke import InvokeFace
@@ -81,25 +81,44 @@ class Gateway:
         if refused is not None:
             await reply.send_error(send, refused, self._engine.request_ids.new())
             return
-        path: str = scope["path"]
-        name = _invoked(path) if scope["method"] == "POST" else None
-        if name is not None:
-            await self._invoke(scope, receive, send, name, _qualifier(scope), Api.FC3)
-            return
         try:
-            await self._other(scope, receive, send, path)
+            invoked = self._invoked(scope)
+            if invoked is not None:
+                await self._invoke(scope, receive, send, *invoked)
+            else:
+                await self._other(scope, receive, send, scope["path"])
         except FCError as error:
             await reply.send_error(send, error, self._engine.request_ids.new())
 
+    def instant(self, cycle: Cycle, body: bytes) -> bool:
+        """Answer a request whose body is there without a task; false for what only `__call__` can do."""
+        scope: Scope = cycle.scope  # type: ignore[assignment]
+        try:
+            if self._guard.check(scope) is not None:
+                return False
+            invoked = self._invoked(scope)
+        except FCError:
+            return False
+        return invoked is not None and self._invoke.instant(cycle, body, *invoked)
+
+    def _invoked(self, scope: Scope) -> tuple[FunctionName, str, Api] | None:
+        """Which function is invoked, through which API, where the request is an InvokeFunction."""
+        if scope["method"] != "POST":
+            return None
+        path: str = scope["path"]
+        name = _named(path)
+        if name is not None:
+            return name, _qualifier(scope), Api.FC3
+        found = _FC2.match(path)
+        if found is None or self._address(scope) is not None:
+            return None
+        service, _, qualifier = found[1].partition(".")
+        return FunctionName(found[2], service), qualifier or _qualifier(scope), Api.FC2
+
     async def _other(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         address = self._address(scope)
-        found = _FC2.match(path) if address is None else None
         if address is not None:
             await self._web(scope, receive, send, address)
-        elif found is not None and scope["method"] == "POST":
-            service, _, qualifier = found[1].partition(".")
-            name = FunctionName(found[2], service)
-            await self._invoke(scope, receive, send, name, qualifier or _qualifier(scope), Api.FC2)
         elif path == STATUS:
             names = [str(revision.function.name) for revision in self._engine.registry.revisions()]
             body = json.dumps({"functions": names}).encode()
@@ -132,7 +151,7 @@ class Gateway:
 
 
 @lru_cache(maxsize=1024)
-def _invoked(path: str) -> FunctionName | None:
+def _named(path: str) -> FunctionName | None:
     """Which function a path of FC 3's InvokeFunction names."""
     if path.startswith(FC3_FUNCTIONS) and path.endswith(INVOCATIONS):
         return FunctionName.parse(path[len(FC3_FUNCTIONS) : -len(INVOCATIONS)])

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, cast
 
-from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from emulator.instance.exchange import StreamBroken
+from emulator.model.invocation import Header
+from emulator.model.limits import STREAM_ABOVE_BYTES
 
 # Key of `http.response.start`: true where the whole body follows in the next message, so that the head may wait for it.
 WHOLE = "fclocal.whole"
+App = Callable[..., Awaitable[None]]
 FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
@@ -45,6 +48,9 @@ class GatewayLog(logging.LoggerAdapter[logging.Logger]):
             super().error(str(msg).rstrip(), *args, **kwargs)
 
 
+_line = b": ".join
+
+
 def _nothing() -> None:
     pass
 
@@ -52,15 +58,82 @@ def _nothing() -> None:
 class Cycle(RequestResponseCycle):
     """See `RequestResponseCycle`; the answer on the wire is the same."""
 
+    # What is the same for each request, or for most.
+    access_log = False
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+    body: bytes = b""  # type: ignore[assignment]
+    _task: asyncio.Task[None] | None = None
     _held = b""
+    # Whether something came that `receive` has not told yet, and the event for who waits for it.
+    _news = False
+    _event: asyncio.Event | None = None
 
-    def start(self, app: ASGI3Application, tasks: set[asyncio.Task[None]], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, protocol: HttpToolsProtocol, *, keep_alive: bool) -> None:
+        """For the request that `protocol` has just read the head of. uvicorn's own `__init__` sets 18 attributes."""
+        self.scope = protocol.scope
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.logger = protocol.logger
+        self.access_logger = protocol.access_logger
+        self.default_headers = protocol.server_state.default_headers
+        self.on_response = protocol.on_response_complete
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self._tasks = protocol.tasks
+        self._loop = protocol.loop
+
+    @property
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+        """Made for the first who waits: for most requests nobody does."""
+        if self._event is None:
+            self._event = asyncio.Event()
+        return self._event
+
+    def _tell(self) -> None:
+        self._news = True
+        if self._event is not None:
+            self._event.set()
+
+    def start(self, app: App) -> None:
         """Run the application in a task, which is among `tasks` until it ends."""
-        self._tasks = tasks
-        self._task = loop.create_task(self.run_asgi(app))
-        tasks.add(self._task)
+        self._task = task = self._loop.create_task(self.run_asgi(app))
+        self._tasks.add(task)
 
-    async def run_asgi(self, app: ASGI3Application) -> None:
+    def answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Give the whole answer to a POST, where no application runs. `headers` say nothing of how it is framed."""
+        if self.disconnected:
+            return
+        if self.flow.write_paused:
+            self.start(canned(status, [*headers, (b"content-length", b"%d" % len(body))], body))
+            return
+        self.response_started = True
+        framing = [b"content-length: %d" % len(body)]
+        if not self.keep_alive:
+            framing.append(b"connection: close")
+        head = self._joined(status, [*map(_line, self.default_headers), *map(_line, headers), *framing])
+        self.transport.write(head + body)
+        self._complete()
+        self.on_response = _nothing
+
+    def hold_up(self) -> None:
+        """Be among `tasks` until the answer is given, also where no application runs."""
+        if not (self._task or self.response_complete):
+            self._task = self._loop.create_task(self._until_end())
+            self._tasks.add(self._task)
+            self._task.add_done_callback(self._tasks.discard)
+
+    async def _until_end(self) -> None:
+        while not (self.response_complete or self.disconnected):
+            self.message_event.clear()
+            await self.message_event.wait()
+
+    async def run_asgi(self, app: App) -> None:
+        task = self._task
         try:
             await app(self.scope, self.receive, self.send)
             if not self.response_complete and not self.disconnected:
@@ -77,21 +150,29 @@ class Cycle(RequestResponseCycle):
             # Without this, the cycle and its protocol would keep each other alive.
             self.on_response = _nothing
             # Not by a callback of the task, which would be one more turn of the loop for each request.
-            self._tasks.discard(self._task)
+            self._tasks.discard(cast("asyncio.Task[None]", task))
 
     def hear(self, piece: bytes) -> None:
         """A piece of the body has come. Most bodies are one piece, which then is never copied."""
         if not self.response_complete:
             body = self.body + piece if self.body else piece
-            self.body = body  # type: ignore[assignment]
+            self.body = body
             if len(body) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
-            self.message_event.set()
+            self._tell()
 
     def hear_end(self) -> None:
         if not self.response_complete:
             self.more_body = False
-            self.message_event.set()
+            self._tell()
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the request is here to its end, and small enough for its body never to be a stream."""
+        return (
+            not (self.more_body or self.waiting_for_100_continue or self.disconnected)
+            and len(self.body) <= STREAM_ABOVE_BYTES
+        )
 
     async def receive(self) -> ASGIReceiveEvent:
         if self.waiting_for_100_continue and not self.transport.is_closing():
@@ -99,50 +180,53 @@ class Cycle(RequestResponseCycle):
             self.waiting_for_100_continue = False
         if not self.disconnected and not self.response_complete:
             self.flow.resume_reading()
-            if not self.message_event.is_set():
+            if not self._news:
+                self.message_event.clear()
                 await self.message_event.wait()
-            self.message_event.clear()
+            self._news = False
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
-        body, self.body = bytes(self.body), b""  # type: ignore[assignment]
+        body, self.body = self.body, b""
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
-    async def send(self, message: ASGISendEvent) -> None:
+    async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected:
             return
         kind = message["type"]
         if not self.response_started and kind == "http.response.start":
-            self._start(message)
+            head = self._head(message["status"], message.get("headers", ()))
+            if message.get(WHOLE):
+                self._held = head
+            else:
+                self.transport.write(head)
         elif self.response_started and not self.response_complete and kind == "http.response.body":
-            self._go_on(message)
+            self._go_on(message.get("body", b""), message.get("more_body", False))
         else:
             raise RuntimeError(f"unexpected ASGI message '{kind}'")
 
-    def _start(self, message: Any) -> None:
+    def _head(self, status: int, headers: Iterable[Header]) -> bytes:
         self.response_started = True
         self.waiting_for_100_continue = False
-        status: int = message["status"]
-        lines = [STATUS_LINE[status][:-2]]
-        for header in (*self.default_headers, *message.get("headers", ())):
+        lines = []
+        for header in (*self.default_headers, *headers):
             # ASGI has lower-case names.
             if header[0] in FRAMING and not self._frame(*header):
                 continue
-            lines.append(b": ".join(header))
+            lines.append(_line(header))
         if not self.keep_alive:
             lines.append(b"connection: close")
         if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked")
-        lines.append(b"\r\n")
-        head = b"\r\n".join(lines)
-        if len(head.splitlines()) != len(lines):
+        return self._joined(status, lines)
+
+    def _joined(self, status: int, lines: Sequence[bytes]) -> bytes:
+        head = STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n"
+        if not head.count(b"\r") == head.count(b"\n") == len(lines) + 2:
             raise RuntimeError("a header of the answer has a line break in it")
-        if message.get(WHOLE):
-            self._held = head
-        else:
-            self.transport.write(head)
+        return head
 
     def _frame(self, name: bytes, value: bytes) -> bool:
         """Note how the body is delimited; false for a header that is not passed on."""
@@ -157,9 +241,7 @@ class Cycle(RequestResponseCycle):
             self.chunked_encoding = True
         return True
 
-    def _go_on(self, message: Any) -> None:
-        body: bytes = message.get("body", b"")
-        more: bool = message.get("more_body", False)
+    def _go_on(self, body: bytes, more: bool) -> None:
         if self.scope["method"] == "HEAD":
             self.expected_content_length = 0
             body = b""
@@ -180,18 +262,22 @@ class Cycle(RequestResponseCycle):
         if self.expected_content_length != 0:
             raise RuntimeError("the answer is shorter than its Content-Length")
         self.response_complete = True
-        self.message_event.set()
+        self._tell()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
 
 
-def refusal(status: int) -> ASGI3Application:
-    """An application that answers `status`, for a broken request that was queued behind others."""
+def canned(status: int, headers: Iterable[Header], body: bytes) -> App:
+    """An application that gives an answer which is there already."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        headers = [(b"content-length", b"0"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.start", "status": status, "headers": headers, WHOLE: True})
+        await send({"type": "http.response.body", "body": body})
 
     return app
+
+
+def refusal(status: int) -> App:
+    """An application that answers `status`, for a broken request that was queued behind others."""
+    return canned(status, [(b"content-length", b"0"), (b"connection", b"close")], b"")

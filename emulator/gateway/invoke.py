@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import cast
 
 from starlette.types import Receive, Scope, Send
 
+from emulator.dispatch.dispatcher import Call
 from emulator.dispatch.engine import Engine
 from emulator.gateway import reply, request
 from emulator.gateway.auth import Auth
+from emulator.gateway.cycle import Cycle
 from emulator.model.errors import FCError, InvalidArgument
 from emulator.model.function import Api, FunctionName, Revision
-from emulator.model.invocation import Header, Invocation
+from emulator.model.invocation import Header, Invocation, Outcome
 from emulator.model.limits import ASYNC_MAX_DELAY_SECONDS, ASYNC_PAYLOAD_BYTES
 
 _TASK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}\Z")
 # An id that FC itself makes begins with a digit, and is a legal task id (runtime-contract.md §4.6).
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+
+# Values of `X-Fc-Invocation-Type`
+SYNC = (None, b"Sync")
 
 
 class InvokeFace:
@@ -31,17 +37,63 @@ class InvokeFace:
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, name: FunctionName, qualifier: str, api: Api
     ) -> None:
-        engine = self._engine
-        request_id = engine.request_ids.new() if api is Api.FC3 else str(uuid.uuid4())
+        request_id = self._request_id(api)
         try:
             self._auth.check_invocation(scope)
-            revision = engine.registry.resolve(name, qualifier)
+            revision = self._engine.registry.resolve(name, qualifier)
             picked = request.pick(scope)
-            if picked.get(b"x-fc-invocation-type") not in (None, b"Sync"):
+            if picked.get(b"x-fc-invocation-type") not in SYNC:
                 await self._accept(receive, send, picked, revision, request_id, qualifier, api)
                 return
             payload = await request.read(receive, request.declared_length(picked))
-            call = Invocation(
+            call = self._call(scope, picked, payload, revision, request_id, qualifier)
+            scope["fclocal.on_disconnect"] = call.cancel
+            await self._send(send, call, api)
+        except FCError as error:
+            await reply.send_error(send, error, request_id)
+
+    def instant(self, cycle: Cycle, body: bytes, name: FunctionName, qualifier: str, api: Api) -> bool:
+        """The same without a task, where it is a synchronous invocation that can begin now and comes to a plain end;
+        false where nothing was done."""
+        scope: Scope = cycle.scope  # type: ignore[assignment]
+        try:
+            self._auth.check_invocation(scope)
+            revision = self._engine.registry.resolve(name, qualifier)
+        except FCError:
+            return False
+        picked = request.pick(scope)
+        if picked.get(b"x-fc-invocation-type") not in SYNC:
+            return False
+        request_id = self._request_id(api)
+        call = self._call(scope, picked, request.Payload(body, len(body)), revision, request_id, qualifier)
+
+        def answer(outcome: Outcome) -> None:
+            headers = self._headers(call.invocation, api, outcome)
+            cycle.answer(200, headers, cast(bytes, outcome.body))
+
+        async def go_on(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await self._send(send, call, api)
+            except FCError as error:
+                await reply.send_error(send, error, request_id)
+
+        scope["fclocal.on_disconnect"] = call.cancel
+        return call.start(answer, lambda call: cycle.start(go_on))
+
+    def _request_id(self, api: Api) -> str:
+        return self._engine.request_ids.new() if api is Api.FC3 else str(uuid.uuid4())
+
+    def _call(
+        self,
+        scope: Scope,
+        picked: dict[bytes, bytes],
+        payload: request.Payload,
+        revision: Revision,
+        request_id: str,
+        qualifier: str,
+    ) -> Call:
+        return self._engine.dispatcher.invoke(
+            Invocation(
                 revision,
                 request_id,
                 body=payload.body,
@@ -51,13 +103,15 @@ class InvokeFace:
                 want_tail=picked.get(b"x-fc-log-type") == b"Tail",
                 trigger="api",
             )
-            invoking = engine.dispatcher.invoke(call)
-            scope["fclocal.on_disconnect"] = invoking.cancel
-            async with invoking as outcome:
-                headers = reply.invoke_headers(self._constant_headers(revision, qualifier, api), request_id, outcome)
-                await reply.send_outcome(send, 200, headers, outcome)
-        except FCError as error:
-            await reply.send_error(send, error, request_id)
+        )
+
+    def _headers(self, call: Invocation, api: Api, outcome: Outcome) -> list[Header]:
+        constants = self._constant_headers(call.revision, call.qualifier, api)
+        return reply.invoke_headers(constants, call.request_id, outcome)
+
+    async def _send(self, send: Send, call: Call, api: Api) -> None:
+        async with call as outcome:
+            await reply.send_outcome(send, 200, self._headers(call.invocation, api, outcome), outcome)
 
     def _constant_headers(self, revision: Revision, qualifier: str, api: Api) -> tuple[Header, ...]:
         key = (revision, qualifier, api is Api.FC3)

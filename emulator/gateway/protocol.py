@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from emulator.gateway.cycle import Cycle, GatewayLog, refusal
+from emulator.gateway.deadlines import Deadlines, Phase
 from emulator.gateway.http10 import UnchunkedSend
-from emulator.gateway.tunnel import UPGRADE, ClientTunnel
+from emulator.gateway.tunnel import DECLINED_UPGRADES, UPGRADE, ClientTunnel, head_without_upgrade
 
 # The most that is ever read of a head; FC's own limit (8 KB, `InvalidArgument`) is checked by the routes.
 MAX_HEAD_BYTES = 64 * 1024
@@ -34,35 +34,11 @@ MAX_PIPELINE = 16
 ON_DISCONNECT = "fclocal.on_disconnect"
 # A refused client is read for this long, so that the refusal is not lost in a reset of unread bytes.
 LINGER_SECONDS = 2.0
-# HTTP/2 by upgrade (h2c) is offered by some clients on every request, also with a body; a server that does not
-# know it answers in HTTP/1.1 (RFC 9110 §7.8).
-DECLINED_UPGRADES = frozenset({b"h2c", b"h2", b"http/2.0", b"tls/1.0"})
-UPGRADE_TOKENS = frozenset({b"upgrade", b"http2-settings"})
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds that a client may take: for a whole head, between two pieces of a body, to read a bit of an answer, and
-    to think between two requests."""
-
-    header: float = 10.0
-    body: float = 30.0
-    write: float = 30.0
-    keep_alive: float = 600.0
-
-    @property
-    def shortest(self) -> float:
-        return min(self.header, self.body, self.write, self.keep_alive)
-
-
-class Phase(Enum):
-    """What the bytes of the client are, now. A connection is idle from the end of a request to the next first byte."""
-
-    IDLE = "idle"
-    HEAD = "head"
-    BODY = "body"
-    TUNNEL = "tunnel"
-    REFUSED = "refused"
+# What an application may have beside `__call__`: it takes a request whose body is there, and will give the cycle its
+# answer; or it is false, and has done nothing.
+Instant = Callable[[Cycle, bytes], bool]
 
 
 class Refused(Exception):
@@ -92,6 +68,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.phase = Phase.IDLE
         self._deadlines = deadlines
         self._tunnels = tunnels
+        self._instant: Instant | None = getattr(self.app, "instant", None)
         self._now = loop.time
         self._since = self._heard = self._moved = loop.time()
         self._unsent = 0
@@ -99,8 +76,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self._fed = 0
         self._early = bytearray()
         self._declined = False
+        # Begun when what came with its head is read: the whole of it, for most.
+        self._fresh: Cycle | None = None
         # With pipelined requests, `cycle` is the last one read, and this the one being answered.
-        self._running: RequestResponseCycle | None = None
+        self._running: Cycle | None = None
 
     # --- what the transport calls ---
 
@@ -125,6 +104,11 @@ class GatewayProtocol(HttpToolsProtocol):
         if running is not None and not running.response_complete:
             self._disconnect(running)
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._running is not None:
+            self._running.hold_up()
+
     def resume_writing(self) -> None:
         self._moved = self._now()
         super().resume_writing()
@@ -147,11 +131,16 @@ class GatewayProtocol(HttpToolsProtocol):
                 elif self.phase is Phase.BODY:
                     # So much without one byte of body is a trailer or a chunk extension without end.
                     self.refuse(400)
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None:
+            self._start_cycle(fresh, self.app)
 
     # --- what the parser calls ---
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self.phase = Phase.HEAD
         self._since = self._heard
 
@@ -169,14 +158,16 @@ class GatewayProtocol(HttpToolsProtocol):
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > MAX_HEAD_BYTES:
                 raise Refused(431)
-        if self.parser.should_upgrade():
-            self._offer_upgrade()
-            if self._declined:
-                return
-        version = self._complete_scope()
+        tunnel = self._offer_upgrade() if self.parser.should_upgrade() else None
+        if self._declined:
+            return
+        self.scope = self._new_scope()
+        if tunnel is not None:
+            self.scope["extensions"] = {UPGRADE: tunnel}  # type: ignore[dict-item]
+        version = self.scope["http_version"]
         before, self.cycle = self.cycle, self._new_cycle(version)
         if before is None or before.response_complete:
-            self._start_cycle(self.cycle, self.app)
+            self._fresh = self.cycle
         else:
             self.pipeline.appendleft((self.cycle, self.app))
             if len(self.pipeline) >= MAX_PIPELINE:
@@ -185,31 +176,25 @@ class GatewayProtocol(HttpToolsProtocol):
         self.phase = Phase.BODY
         self._fed = 0
 
-    def _complete_scope(self) -> str:
-        """Put the request line into the scope, which `on_message_begin` has made; returns the version of HTTP."""
-        scope, version = self.scope, self.parser.get_http_version()
-        url = httptools.parse_url(self.url)
-        scope["method"] = self.parser.get_method().decode("ascii")
-        scope["http_version"] = version
-        scope["raw_path"] = raw_path = url.path
-        scope["path"] = unquote(raw_path.decode("ascii")) if b"%" in raw_path else raw_path.decode("ascii")
-        scope["query_string"] = url.query or b""
-        return version
+    def _new_scope(self) -> HTTPScope:
+        path, raw_path, query = _target(self.url)
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": self.parser.get_http_version(),
+            "server": self.server,
+            "client": self.client,
+            "scheme": "http",
+            "root_path": "",
+            "method": self.parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+        }
 
     def _new_cycle(self, version: str) -> Cycle:
-        cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        cycle = Cycle(self, keep_alive=version != "1.0" and self.parser.should_keep_alive())
         if version == "1.0":
             cycle.send = UnchunkedSend(cycle)  # type: ignore[method-assign]
         return cycle
@@ -227,7 +212,9 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _start_cycle(self, cycle: Cycle, app: ASGI3Application) -> None:
         self._running = cycle
-        cycle.start(app, self.tasks, self.loop)
+        instant = self._instant if app is self.app and cycle.is_small else None
+        if instant is None or not instant(cycle, cycle.body):
+            cycle.start(app)
 
     def on_response_complete(self) -> None:
         """Go on with the next pipelined request. uvicorn arms its keep-alive timer here; the sweep does that for us."""
@@ -246,7 +233,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     # --- upgrades ---
 
-    def _offer_upgrade(self) -> None:
+    def _offer_upgrade(self) -> ClientTunnel | None:
         upgrade = self._get_upgrade() or b""
         has_body = any(
             name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
@@ -256,14 +243,14 @@ class GatewayProtocol(HttpToolsProtocol):
             raise Refused(501)
         if has_body or not upgrade or upgrade in DECLINED_UPGRADES:
             self._declined = True
-        else:
-            self.scope["extensions"] = {UPGRADE: ClientTunnel(upgrade, self._detach)}  # type: ignore[dict-item]
+            return None
+        return ClientTunnel(upgrade, self._detach)
 
     def _upgraded(self, rest: bytes) -> bytes:
         """Begin to wait for the application's decision, or give what is to be parsed where the upgrade is declined."""
         if self._declined:
             # llhttp takes everything behind such a head for the other protocol: the head is read again without it.
-            head = self._head_without_upgrade()
+            head = head_without_upgrade(self.parser, self.url, self.headers)
             self._declined = False
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -272,16 +259,6 @@ class GatewayProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
         self._hold(rest)
         return b""
-
-    def _head_without_upgrade(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
-        for name, value in self.headers:
-            if name == b"connection":
-                value = b", ".join(t.strip() for t in value.split(b",") if t.strip().lower() not in UPGRADE_TOKENS)
-            if value and name not in UPGRADE_TOKENS:
-                lines.append(b"%s: %s" % (name, value))
-        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def _hold(self, data: bytes) -> None:
         self._early += data
@@ -389,6 +366,15 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _check_tunnel(self, now: float) -> None:
         """The application decides: an upgrade waits for the function as any request does."""
+
+
+@lru_cache(maxsize=1024)
+def _target(url: bytes) -> tuple[str, bytes, bytes]:
+    """The decoded path of a request's target, its raw path and its query."""
+    parsed = httptools.parse_url(url)
+    raw_path: bytes = parsed.path
+    path = raw_path.decode("ascii")
+    return unquote(path) if "%" in path else path, raw_path, parsed.query or b""
 
 
 CHECKS: dict[Phase, Callable[[GatewayProtocol, float], None]] = {

@@ -15,7 +15,8 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from emulator.gateway.binding import BACKLOG, HolderOf, bind
-from emulator.gateway.protocol import Deadlines, GatewayProtocol
+from emulator.gateway.deadlines import Deadlines
+from emulator.gateway.protocol import GatewayProtocol
 from emulator.sandbox.listeners import holder_of as named_by_the_kernel
 
 # How long cancelled requests may take for their cleanup before they are left.

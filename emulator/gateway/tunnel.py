@@ -5,11 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import httptools
+
+from emulator.model.invocation import Headers
+
 # Key of `scope["extensions"]` under which an upgrade request carries its `ClientTunnel`.
 UPGRADE = "fclocal.upgrade"
+# HTTP/2 by upgrade (h2c) is offered by some clients on every request, also with a body; a server that does not
+# know it answers in HTTP/1.1 (RFC 9110 §7.8).
+DECLINED_UPGRADES = frozenset({b"h2c", b"h2", b"http/2.0", b"tls/1.0"})
+UPGRADE_TOKENS = frozenset({b"upgrade", b"http2-settings"})
 
 # How long the second side may still flush what it was sent after the first side has gone.
 FLUSH_SECONDS = 10.0
+
+
+def head_without_upgrade(parser: httptools.HttpRequestParser, url: bytes, headers: Headers) -> bytes:
+    """The head that was just parsed, as a client writes it that asks for no upgrade."""
+    lines = [b"%s %s HTTP/%s" % (parser.get_method(), url, parser.get_http_version().encode())]
+    for name, value in headers:
+        if name == b"connection":
+            value = b", ".join(t.strip() for t in value.split(b",") if t.strip().lower() not in UPGRADE_TOKENS)
+        if value and name not in UPGRADE_TOKENS:
+            lines.append(b"%s: %s" % (name, value))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 class ClientTunnel:

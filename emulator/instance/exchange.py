@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from emulator.instance import messages
 from emulator.instance.instance import Instance
@@ -13,7 +13,7 @@ from emulator.model.errors import BadResponse, ClientClosedRequest, FCError
 from emulator.model.events import InvocationEnded, InvocationStarted
 from emulator.model.function import Function
 from emulator.model.invocation import Cause, FunctionError, Invocation, Kind, Outcome, Report
-from emulator.model.launch import Exit
+from emulator.model.launch import Exit, Usage
 from emulator.model.lifecycle import StopReason
 from emulator.model.limits import RESPONSE_HEADER_BYTES
 
@@ -27,6 +27,9 @@ SUFFIX = {
     FunctionError.HANDLED: "Handled function error",
     FunctionError.UNHANDLED: "Unhandled function error",
 }
+
+
+OnEnd = Callable[[Outcome | None], None]
 
 
 class StreamBroken(Exception):
@@ -47,7 +50,9 @@ class Exchange:
         "_cold",
         "_error",
         "_function",
+        "_head",
         "_instance",
+        "_on_end",
         "_queue_ms",
         "_tail",
         "_tail_result",
@@ -65,6 +70,9 @@ class Exchange:
         self._queue_ms = queue_ms
         self._began = 0.0
         self._wire: Wire | None = None
+        # What came of the request that `start` sent.
+        self._head: WireResponse | WireError | None = None
+        self._on_end: OnEnd | None = None
         self._timed_out = False
         self._canceled = False
         self.ended = False
@@ -78,33 +86,77 @@ class Exchange:
     def _elapsed_ms(self) -> float:
         return (self._instance.journal.now() - self._began) * 1000
 
+    def start(self, on_end: OnEnd) -> bool:
+        """Begin now, without a task, on a connection that is open; False where there is none, and `run` has to begin.
+
+        `on_end` gets the outcome of an answer that came whole. It gets None where anything else came, and `run` has to
+        go on. After `cancel` it is not called.
+        """
+        wire = self._wire = self._instance.idle_wire()
+        if wire is None:
+            return False
+        self._on_end = on_end
+        self._begin()
+        head, chunked = self._request_head()
+        wire.send(head, self._call.body, self._answered, chunked=chunked, no_body=self._call.method == b"HEAD")
+        return True
+
+    def _answered(self, head: WireResponse | WireError) -> None:
+        on_end, self._on_end = self._on_end, None
+        self._head = head
+        if self._canceled:
+            self._end_canceled()
+        elif on_end is not None:
+            whole = isinstance(head, WireResponse) and head.complete and self._refusal(head) is None
+            on_end(self._complete(head) if isinstance(head, WireResponse) and whole else None)
+
     async def run(self) -> Outcome:
         """The outcome, with its body or a stream of it. Raises `ClientClosedRequest` and `BadResponse`."""
-        instance = self._instance
-        self._begin()
         try:
-            response = await self._send()
-        except WireError as error:
-            return await self._broken(error)
-        except OSError:
-            return await self._broken(WireClosed(answered=False))
+            head = self._head or await self._ask()
+            if isinstance(head, WireError):
+                return await self._broken(head)
+            refusal = self._refusal(head)
+            if isinstance(refusal, WireError):
+                return await self._broken(refusal)
         except asyncio.CancelledError:
-            self._end_canceled()
+            self.close()
             raise
-        if response.upgraded and not self._call.upgrade:
-            return await self._broken(WireGarbage("it upgrades the connection, which nobody asked for"))
-        if self._wire is not None and self._wire.head_bytes > RESPONSE_HEADER_BYTES < header_bytes(response.headers):
+        if refusal is not None:
             self._error = FunctionError.UNHANDLED
             self._end(502, "response headers too large")
-            raise BadResponse(f"response headers exceed the maximum allowed size ({RESPONSE_HEADER_BYTES} bytes)")
-        self._error = failure_of(response.headers)
-        outcome = Outcome(instance.id, response.status, response.headers, error=self._error)
-        outcome.cause = Cause.RAISED if self._error else None
-        if response.complete and not response.upgraded:
-            outcome.body = response.body
-            outcome.report = self._end(response.status)
-        else:
-            self._stream(outcome, response)
+            raise refusal
+        return self._complete(head) if head.complete and not head.upgraded else self._stream(head)
+
+    async def _ask(self) -> WireResponse | WireError:
+        self._begin()
+        try:
+            return await self._send()
+        except WireError as error:
+            return error
+        except OSError:
+            return WireClosed(answered=False)
+
+    def _refusal(self, response: WireResponse) -> WireGarbage | BadResponse | None:
+        """Why an answer can not be passed on."""
+        if response.upgraded and not self._call.upgrade:
+            return WireGarbage("it upgrades the connection, which nobody asked for")
+        if self._wire is not None and self._wire.head_bytes > RESPONSE_HEADER_BYTES < header_bytes(response.headers):
+            return BadResponse(f"response headers exceed the maximum allowed size ({RESPONSE_HEADER_BYTES} bytes)")
+        return None
+
+    def _outcome(self, response: WireResponse) -> Outcome:
+        error = self._error = failure_of(response.headers)
+        outcome = Outcome(self._instance.id, response.status, response.headers, error=error)
+        if error is not None:
+            outcome.cause = Cause.RAISED
+        return outcome
+
+    def _complete(self, response: WireResponse) -> Outcome:
+        """The end of an exchange whose answer came whole."""
+        outcome = self._outcome(response)
+        outcome.body = response.body
+        outcome.report = self._end(response.status)
         outcome.tail = self._tail_result
         return outcome
 
@@ -128,9 +180,13 @@ class Exchange:
             )
         )
 
+    def _request_head(self) -> tuple[bytes, bool]:
+        heads, call = self._instance.heads, self._call
+        return heads.invoke(call) if call.kind is Kind.EVENT else heads.http(call)
+
     async def _send(self) -> WireResponse:
         instance, call = self._instance, self._call
-        head, chunked = instance.heads.invoke(call) if call.kind is Kind.EVENT else instance.heads.http(call)
+        head, chunked = self._request_head()
         no_body = call.method == b"HEAD"
         reused = instance.idle_wire()
         wire = self._wire = reused or await instance.open_wire()
@@ -156,18 +212,21 @@ class Exchange:
         if self._wire is not None:
             self._wire.abandon(WireError("canceled"))
 
-    def _stream(self, outcome: Outcome, response: WireResponse) -> None:
+    def _stream(self, response: WireResponse) -> Outcome:
+        outcome = self._outcome(response)
         outcome.length = response.length
         if response.upgraded:
             self._tunnel = True
             outcome.tunnel = response
-            return
+            return outcome
         if self._call.kind is Kind.EVENT:
             # A handler has returned before its bootstrap answers, so its log and duration are complete.
             self._instance.sandbox.drain_logs()
-            outcome.report = self._report()
+            outcome.report = self._report(self._instance.journal.now(), self._instance.usage(MEMORY_AGE_SECONDS))
             self._close_tail(outcome.report, "")
+            outcome.tail = self._tail_result
         outcome.body = self._body(response)
+        return outcome
 
     async def _body(self, response: WireResponse) -> AsyncIterator[bytes]:
         try:
@@ -242,20 +301,19 @@ class Exchange:
 
     # --- the end ---
 
-    def _memory(self, max_age: float = 0.0) -> float:
+    def _memory(self, usage: Usage | None = None) -> float:
         """The peak so far. What was killed for its memory had all of it, though nobody looked at that moment."""
-        peak_mb = self._instance.usage(max_age).peak_mb
+        peak_mb = (usage or self._instance.usage(0.0)).peak_mb
         exited = self._instance.sandbox.exited
         return max(peak_mb, self._function.memory_mb) if exited.done() and exited.result().oom else peak_mb
 
-    def _report(self) -> Report:
-        memory_mb, cold = self._memory(MEMORY_AGE_SECONDS), self._cold
-        return Report(self._elapsed_ms, memory_mb, cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
+    def _report(self, now: float, usage: Usage) -> Report:
+        duration_ms, cold = (now - self._began) * 1000, self._cold
+        return Report(duration_ms, self._memory(usage), cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
 
-    def _disk_full(self) -> StopReason | None:
+    def _disk_full(self, usage: Usage) -> StopReason | None:
         """Only root could make a disk of this size, so an instance that filled it is replaced (sandbox.md §2.6)."""
-        used = self._instance.usage(MEMORY_AGE_SECONDS).disk_mb
-        limit = self._instance.sandbox.launch.disk_mb
+        used, limit = usage.disk_mb, self._instance.sandbox.launch.disk_mb
         if used is None or limit is None or used <= limit:
             return None
         text = f"an instance wrote more than diskSize, {limit} MB: in FC writing fails with `No space left on device`"
@@ -275,14 +333,15 @@ class Exchange:
         """Journal the end once, and give wire and instance back. `condemn` says why it must not serve again."""
         instance, error = self._instance, self._error
         instance.sandbox.drain_logs()
-        report = self._report()
+        now, usage = instance.journal.now(), instance.usage(MEMORY_AGE_SECONDS)
+        report = self._report(now, usage)
         if self.ended:
             return report
         self.ended = True
         self._close_tail(report, detail)
         instance.journal.append(
             InvocationEnded(
-                instance.journal.now(),
+                now,
                 self._call.request_id,
                 instance.function,
                 instance.id,
@@ -299,7 +358,7 @@ class Exchange:
         )
         if self._wire is not None:
             instance.keep_wire(self._wire)
-        condemn = condemn or self._disk_full()
+        condemn = condemn or self._disk_full(usage)
         if condemn is not None:
             instance.condemned = condemn
         instance.give_back()

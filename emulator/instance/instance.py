@@ -32,6 +32,7 @@ NO_PRE_STOP = frozenset(
         StopReason.INIT_FAILED,
     }
 )
+AWAKE = frozenset({State.IDLE, State.BUSY})
 # How many written paths are told: enough to see what it was.
 PATHS_TOLD = 100
 
@@ -119,8 +120,7 @@ class Instance:
     @property
     def room(self) -> int:
         """How many more invocations it may be given now, without thawing."""
-        state = self.state
-        takeable = (state is State.IDLE or state is State.BUSY) and self.healthy and self.condemned is None
+        takeable = self.state in AWAKE and self.healthy and self.condemned is None
         return self.capacity - self.in_flight if takeable else 0
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import httptools
@@ -67,6 +67,9 @@ class WireResponse:
         return self._wire.detach()
 
 
+OnHead = Callable[[WireResponse | WireError], None]
+
+
 class Wire(asyncio.Protocol):
     """One connection; carries one exchange at a time. `reusable` tells whether another may follow."""
 
@@ -75,7 +78,7 @@ class Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._head: asyncio.Future[WireResponse] | None = None
+        self._on_head: OnHead | None = None
         self._response: WireResponse | None = None
         self._headers: list[Header] = []
         self._chunks: deque[bytes] = deque()
@@ -149,9 +152,24 @@ class Wire(asyncio.Protocol):
     def request(
         self, head: bytes, body: Body, *, chunked: bool = False, no_body: bool = False
     ) -> asyncio.Future[WireResponse]:
-        """Send one request; the result is its answer's head. `no_body` is for HEAD.
+        """`send` for who can wait: the result is the answer's head."""
+        answer: asyncio.Future[WireResponse] = self._loop.create_future()
 
-        `head` ends with its blank line. A streamed `body` is framed here when `chunked`.
+        def settle(found: WireResponse | WireError) -> None:
+            if answer.done():
+                return
+            if isinstance(found, WireError):
+                answer.set_exception(found)
+            else:
+                answer.set_result(found)
+
+        self.send(head, body, settle, chunked=chunked, no_body=no_body)
+        return answer
+
+    def send(self, head: bytes, body: Body, on_head: OnHead, *, chunked: bool = False, no_body: bool = False) -> None:
+        """Send one request; `on_head` is called once, with its answer's head or with why none comes.
+
+        `head` ends with its blank line. A streamed `body` is framed here when `chunked`. `no_body` is for HEAD.
         """
         self._response = None
         self._complete = False
@@ -159,19 +177,18 @@ class Wire(asyncio.Protocol):
         self._no_body = no_body
         self._headers = []
         self.head_bytes = 0
-        self._head = head_future = self._loop.create_future()
         transport = self._transport
         if transport is None or self.closed:
-            head_future.set_exception(WireClosed(answered=False))
-            return head_future
+            on_head(WireClosed(answered=False))
+            return
+        self._on_head = on_head
         if isinstance(body, bytes):
             transport.write(head + body if body else head)
         else:
             transport.write(head)
-            self._sender = self._loop.create_task(self._send(body, chunked))
-        return head_future
+            self._sender = self._loop.create_task(self._pump(body, chunked))
 
-    async def _send(self, body: Stream, chunked: bool) -> None:
+    async def _pump(self, body: Stream, chunked: bool) -> None:
         """Pump a streamed request body, no faster than the instance reads."""
         try:
             async for piece in body:
@@ -284,29 +301,29 @@ class Wire(asyncio.Protocol):
 
     def _deliver(self) -> None:
         """Hand the head over once, after the whole piece was parsed: a short answer then has its body with it."""
-        head, response = self._head, self._response
-        if head is not None and response is not None:
-            self._head = None
+        on_head, response = self._on_head, self._response
+        if on_head is not None and response is not None:
+            self._on_head = None
             if self._complete:
                 response.complete = True
                 response.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
                 self._chunks.clear()
                 self._buffered = 0
-            if not head.done():
-                head.set_result(response)
+            # The last thing done here: whoever is told may send the next request at once.
+            on_head(response)
         elif self._more is not None and self._chunks and not self._more.done():
             self._more.set_result(None)
 
     def _fail(self, error: WireError) -> None:
-        if self._complete and self._head is None:
+        if self._complete and self._on_head is None:
             return
         self._error = self._error or error
         self._complete = True
-        head, self._head = self._head, None
-        if head is not None and not head.done():
-            head.set_exception(self._error)
         if self._more is not None and not self._more.done():
             self._more.set_result(None)
+        on_head, self._on_head = self._on_head, None
+        if on_head is not None:
+            on_head(self._error)
 
     async def read_body(self) -> AsyncIterator[bytes]:
         """Pieces of the body as they come; raises `WireError` where it breaks off."""

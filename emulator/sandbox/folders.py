@@ -118,7 +118,7 @@ async def remove_leftovers(state_dir: Path) -> list[str]:
 
 
 async def _remove(root: Path) -> None:
-    bases = [Path(line) for line in _lines(root / _GROUPS_FILE)]
+    bases = _lines(root / _GROUPS_FILE)
     mark = f"{remains.MARK}{root.name}/".encode()
     for _ in range(3):
         remains.kill_groups(bases)

@@ -176,9 +176,18 @@ def _bwrap_candidates(site: _Site) -> Iterator[Rung]:
     if bwrap is None:
         return
     tools = Tools(sh=_sh(), bwrap=bwrap, unshare=unshare or "")
+    possible = {"": True, "mount": bool(unshare), "native": _has_overlays(bwrap)}
     for features in _FEATURES:
-        if features.overlay != "mount" or unshare:
+        if possible[features.overlay]:
             yield BwrapRung(tools, features, seccomp.program(), (site.state_dir.resolve(),), site.strict)
+
+
+def _has_overlays(bwrap: str) -> bool:
+    """A look into the program spares a trial that it would have to refuse. A script around it counts as an old one."""
+    try:
+        return b"--overlay-src" in Path(bwrap).read_bytes()
+    except OSError:
+        return False
 
 
 def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Finding]:

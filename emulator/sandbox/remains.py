@@ -12,7 +12,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
+
+# Paths are plain text here: pathlib would take as long to load as all the rest of the reaper.
 
 # The environment entry that every process of an instance is started with; run and instance follow.
 MARK = "FCLOCAL_RUN="
@@ -22,25 +23,25 @@ _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
 
 
-def kill_groups(bases: Iterable[Path]) -> None:
+def kill_groups(bases: Iterable[str]) -> None:
     """SIGKILL every process of these control groups and of those below, and thaw them so that they can die."""
     for base in bases:
         with contextlib.suppress(OSError):
-            _write(base / "cgroup.kill", b"1")
+            _write(f"{base}/cgroup.kill", b"1")
         for group in _below(base):
-            for pid in _pids(group / "cgroup.procs"):
+            for pid in _pids(f"{group}/cgroup.procs"):
                 _kill(pid)
             with contextlib.suppress(OSError):
-                _write(group / "freezer.state", b"THAWED")
+                _write(f"{group}/freezer.state", b"THAWED")
 
 
-def remove_groups(bases: Iterable[Path]) -> bool:
+def remove_groups(bases: Iterable[str]) -> bool:
     """Remove the groups, the innermost first; False while one is still in use."""
     empty = True
     for base in bases:
         for group in reversed(_below(base)):
             try:
-                group.rmdir()
+                os.rmdir(group)  # noqa: PTH106
             except FileNotFoundError:
                 continue
             except OSError:
@@ -53,7 +54,7 @@ def kill_marked(pids: Iterable[int], mark: bytes) -> int:
     found = 0
     for pid in pids:
         try:
-            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            entries = _read(f"/proc/{pid}/environ").split(b"\0")
         except OSError:
             continue
         if any(entry.startswith(mark) for entry in entries) and pid != os.getpid():
@@ -67,7 +68,7 @@ def main(run: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sessions: set[int] = set()
-    bases: list[Path] = []
+    bases: list[str] = []
     for line in sys.stdin:
         kind, value = line[:1], line[1:].rstrip("\n")
         if line.rstrip("\n") == _FAREWELL:
@@ -77,39 +78,44 @@ def main(run: str) -> None:
         elif kind == "-":
             sessions.discard(int(value))
         elif kind == "c":
-            bases.append(Path(value))
+            bases.append(value)
     _end(sessions, bases, f"{MARK}{run}/".encode())
 
 
-def _end(sessions: set[int], bases: list[Path], mark: bytes) -> None:
+def _end(sessions: set[int], bases: list[str], mark: bytes) -> None:
     for session in sessions:
         with contextlib.suppress(OSError):
             os.killpg(session, signal.SIGKILL)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
         kill_groups(bases)
-        marked = kill_marked((int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()), mark)
+        marked = kill_marked((int(name) for name in os.listdir("/proc") if name.isdigit()), mark)  # noqa: PTH208
         if not marked and remove_groups(bases):
             return
         time.sleep(_PAUSE_SECONDS)
 
 
-def _below(base: Path) -> list[Path]:
-    found = [base] if base.is_dir() else []
+def _below(base: str) -> list[str]:
+    found = [base] if os.path.isdir(base) else []  # noqa: PTH112
     for group in found:
         with contextlib.suppress(OSError):
-            found.extend(Path(entry.path) for entry in os.scandir(group) if entry.is_dir(follow_symlinks=False))
+            found.extend(entry.path for entry in os.scandir(group) if entry.is_dir(follow_symlinks=False))
     return found
 
 
-def _pids(path: Path) -> list[int]:
+def _pids(path: str) -> list[int]:
     try:
-        return [int(pid) for pid in path.read_text().split()]
+        return [int(pid) for pid in _read(path).split()]
     except OSError:
         return []
 
 
-def _write(path: Path, value: bytes) -> None:
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read()
+
+
+def _write(path: str, value: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, value)

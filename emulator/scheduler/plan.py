@@ -180,9 +180,7 @@ def _serve(view: View[S], seats: list[S], result: Plan[S]) -> list[S]:
             given.add(id(seat))
             result.decisions.append(Give(waiting, seat))
             continue
-        why = _full_session(seats, waiting)
-        if why:
-            result.decisions.append(Refuse(waiting, why))
+        if _is_its_sessions(_bound(seats, waiting), waiting, result):
             continue
         unserved += 1
         if unserved <= coming:
@@ -198,6 +196,8 @@ def _serve(view: View[S], seats: list[S], result: Plan[S]) -> list[S]:
             result.decisions.append(Create())
         elif view.rules.on_demand and view.allowed > created:
             pass  # births are under way as fast as this machine takes them
+        elif any(_is_between(seat) for seat in seats):
+            pass  # the next move says whether this one is served
         elif _refused(view, waiting, result):
             continue
         if created >= may_create and not view.rules.sessions_per_seat and not any(rooms.values()):
@@ -205,6 +205,16 @@ def _serve(view: View[S], seats: list[S], result: Plan[S]) -> list[S]:
             result.saturated = True
             break
     return [seat for seat in seats if id(seat) not in given]
+
+
+def _is_its_sessions(bound: S | None, waiting: Waiting, result: Plan[S]) -> bool:
+    """Whether no other instance may serve this request: it waits for its session's, or is refused (§1.6)."""
+    if bound is None:
+        return False
+    if bound.state is State.BUSY and bound.room == 0:
+        result.decisions.append(Refuse(waiting, "the session's instance has no request slot left"))
+        return True
+    return _is_between(bound)
 
 
 def _places(seat: Seat) -> int:
@@ -215,10 +225,15 @@ def _places(seat: Seat) -> int:
 
 
 def _patient(view: View[S], seats: Sequence[S], waiting: Waiting) -> bool:
-    """Whether a request still waits for an instance that is busy now. One with a session needs that session's."""
+    """Whether a request still waits for an instance that is there. One with a session needs that session's."""
     if view.rules.sessions_per_seat or view.now >= waiting.since + view.rules.patience:
         return False
-    return any(seat.state is State.BUSY for seat in seats)
+    return any(seat.state is State.BUSY or _is_between(seat) for seat in seats)
+
+
+def _is_between(seat: Seat) -> bool:
+    """On the way into a freeze or out of one: it serves again within a moment, or ends."""
+    return seat.healthy and (seat.state is State.FREEZING or (seat.state is State.FROZEN and seat.reserved))
 
 
 def _refused(view: View[S], waiting: Waiting, result: Plan[S]) -> bool:
@@ -234,10 +249,9 @@ def _refused(view: View[S], waiting: Waiting, result: Plan[S]) -> bool:
 
 def _choose(rules: Rules, seats: Sequence[S], rooms: dict[int, int], waiting: Waiting) -> S | None:
     """The session's own instance; else the fullest with room, the latest used idle, the latest used frozen."""
-    if waiting.session:
-        bound = next((seat for seat in seats if waiting.session in seat.sessions), None)
-        if bound is not None:
-            return bound if rooms[id(bound)] > 0 else None
+    bound = _bound(seats, waiting)
+    if bound is not None:
+        return bound if rooms[id(bound)] > 0 else None
     if rules.sessions_per_seat:
         seats = [seat for seat in seats if len(seat.sessions) < rules.sessions_per_seat]
     usable = [seat for seat in seats if rooms[id(seat)] > 0]
@@ -249,13 +263,9 @@ def _preference(seat: Seat) -> tuple[int, bool, int, float]:
     return awake, seat.provisioned, seat.in_flight, seat.since
 
 
-def _full_session(seats: Sequence[S], waiting: Waiting) -> str:
-    """A session whose instance has no request slot left gets 429 (runtime-contract.md §1.6)."""
-    if waiting.session:
-        for seat in seats:
-            if waiting.session in seat.sessions and seat.state is State.BUSY and seat.room == 0:
-                return "the session's instance has no request slot left"
-    return ""
+def _bound(seats: Sequence[S], waiting: Waiting) -> S | None:
+    """The instance of the request's session."""
+    return next((seat for seat in seats if waiting.session in seat.sessions), None) if waiting.session else None
 
 
 def _provision(view: View[S], result: Plan[S]) -> None:

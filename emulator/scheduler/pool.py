@@ -5,24 +5,37 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from emulator.instance.deadlines import Deadlines
 from emulator.instance.instance import Instance
+from emulator.model.errors import FclocalError
 from emulator.model.function import Isolation, Revision, SessionPolicy
 from emulator.model.lifecycle import State
 from emulator.model.limits import SESSION_SLOTS
 from emulator.scheduler.plan import Rules, Waiting
 
+OnTaken = Callable[[Instance | FclocalError], None]
+
 
 @dataclass(slots=True)
 class Waiter:
-    """A request that waits; `future` gets its instance, taken, or the error."""
+    """A request that waits; `on_taken` gets its instance, taken, or the error."""
 
     waiting: Waiting
     request_id: str
-    future: asyncio.Future[Instance]
+    on_taken: OnTaken | None
+
+    @property
+    def settled(self) -> bool:
+        return self.on_taken is None
+
+    def settle(self, found: Instance | FclocalError) -> None:
+        """Tell what came of it. Only the first word counts."""
+        on_taken, self.on_taken = self.on_taken, None
+        if on_taken is not None:
+            on_taken(found)
 
 
 class Pool:
@@ -84,9 +97,9 @@ class Pool:
         usable = [it for it in self.instances.values() if it.state is State.FROZEN and not it.reserved]
         return max((it for it in usable if it.condemned is None), key=lambda it: it.since, default=None)
 
-    def wait(self, now: float, request_id: str, session: str) -> Waiter:
+    def wait(self, now: float, request_id: str, session: str, on_taken: OnTaken) -> Waiter:
         waiting = Waiting(next(self._keys), now, session)
-        waiter = Waiter(waiting, request_id, asyncio.get_running_loop().create_future())
+        waiter = Waiter(waiting, request_id, on_taken)
         self.waiters[waiting.key] = waiter
         return waiter
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from emulator.instance.instance import Instance
 from emulator.journal.journal import Journal
-from emulator.model.errors import FclocalError, ResourceExhausted
+from emulator.model.errors import ClientClosedRequest, FclocalError, ResourceExhausted
 from emulator.model.function import Revision
 from emulator.model.lifecycle import State, StopReason
 from emulator.scheduler import pool as pools
 from emulator.scheduler.nursery import Maker, Nursery
 from emulator.scheduler.plan import Create, Decision, Freeze, Give, Plan, Refuse, Retire, Rules, View, plan
-from emulator.scheduler.pool import Pool, Waiter
+from emulator.scheduler.pool import OnTaken, Pool, Waiter
 
 SOON_SECONDS = 0.001
 
@@ -65,19 +65,51 @@ class Scheduler:
             instance = pool.take_hot() or await self._thawed(pool)
             if instance is not None:
                 return instance
-        only_waits = pool.saturated and bool(pool.waiters) and not session
-        waiter = pool.wait(self._journal.now(), request_id, session)
-        if not only_waits:
-            self._replan(pool)
+        future: asyncio.Future[Instance | FclocalError] = asyncio.get_running_loop().create_future()
+
+        def taken(found: Instance | FclocalError) -> None:
+            if not future.done():
+                future.set_result(found)
+            elif isinstance(found, Instance):
+                found.give_back()
+
+        waiter = self._wait(pool, request_id, session, taken)
         try:
-            instance = await waiter.future
+            found = await future
         except asyncio.CancelledError:
-            if waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
-                waiter.future.result().give_back()
+            if not future.cancelled() and isinstance(found := future.result(), Instance):
+                found.give_back()
             raise
         finally:
+            waiter.on_taken = None
             pool.waiters.pop(waiter.waiting.key, None)
-        return instance
+        if isinstance(found, FclocalError):
+            raise found
+        return found
+
+    def ask(self, revision: Revision, request_id: str, on_taken: OnTaken) -> Waiter | None:
+        """`lease` by a callback, for a function whose instances are awake; None where that needs `lease` itself.
+
+        `on_taken` may be called before this returns.
+        """
+        pool = self._pools.get(revision)
+        if pool is None or (not pool.waiters and pool.frozen() is not None):
+            return None
+        return self._wait(pool, request_id, "", on_taken)
+
+    def leave(self, revision: Revision, waiter: Waiter) -> None:
+        """A request that asked does not wait any longer."""
+        pool = self._pools.get(revision)
+        if pool is not None:
+            pool.waiters.pop(waiter.waiting.key, None)
+        waiter.settle(ClientClosedRequest())
+
+    def _wait(self, pool: Pool, request_id: str, session: str, on_taken: OnTaken) -> Waiter:
+        only_waits = pool.saturated and bool(pool.waiters) and not session
+        waiter = pool.wait(self._journal.now(), request_id, session, on_taken)
+        if not only_waits:
+            self._replan(pool)
+        return waiter
 
     def instances(self) -> Sequence[Instance]:
         return [instance for pool in self._pools.values() for instance in pool.instances.values()]
@@ -101,7 +133,7 @@ class Scheduler:
         for pool in self._pools.values():
             pool.current = False
             for waiter in list(pool.waiters.values()):
-                _fail(waiter, ResourceExhausted("the emulator is stopping"))
+                waiter.settle(ResourceExhausted("the emulator is stopping"))
             pool.disarm()
         for instance in self.instances():
             self._nursery.retire(instance, StopReason.SHUTDOWN)
@@ -147,7 +179,7 @@ class Scheduler:
             now=self._journal.now(),
             rules=pool.rules,
             seats=list(pool.instances.values()),
-            waiting=[waiter.waiting for waiter in pool.waiters.values() if not waiter.future.done()],
+            waiting=[waiter.waiting for waiter in pool.waiters.values() if not waiter.settled],
             births=pool.births - pool.provisioned_births,
             provisioned_births=pool.provisioned_births + (pool.rules.provisioned if pool.give_up_provisioning else 0),
             allowed=max(0, allowed),
@@ -196,7 +228,7 @@ class Scheduler:
             case Refuse(waiting, why):
                 waiter = pool.waiters.pop(waiting.key)
                 name = pool.revision.function.name
-                _fail(waiter, ResourceExhausted(f"function '{name}' can not be served: {why}"))
+                waiter.settle(ResourceExhausted(f"function '{name}' can not be served: {why}"))
             case Freeze(seat):
                 self._nursery.freeze(seat)
             case Retire(seat, reason):
@@ -239,7 +271,7 @@ class Scheduler:
 
     def _serve_oldest(self, pool: Pool, instance: Instance) -> None:
         """The plan's own rule where it is plain: room that came free goes to whoever waits longest."""
-        while instance.room > 0 and pool.waiters:
+        while pool.waiters and instance.room > 0:
             waiter = next(iter(pool.waiters.values()))
             self._give(pool, waiter, instance)
 
@@ -252,20 +284,20 @@ class Scheduler:
         if instance.state is State.FROZEN:
             instance.reserved = True
             self._nursery.own(self._give_thawed(pool, waiter, instance))
-        elif not waiter.future.done():
+        elif not waiter.settled:
             instance.take()
-            waiter.future.set_result(instance)
+            waiter.settle(instance)
 
     async def _give_thawed(self, pool: Pool, waiter: Waiter, instance: Instance) -> None:
         try:
             await instance.thaw()
         finally:
             instance.reserved = False
-        if waiter.future.done():
+        if waiter.settled:
             self._replan(pool)
         elif instance.room > 0:
             instance.take()
-            waiter.future.set_result(instance)
+            waiter.settle(instance)
         else:
             pool.waiters[waiter.waiting.key] = waiter
             self._replan(pool)
@@ -293,9 +325,4 @@ class Scheduler:
             return
         for waiter in pool.oldest_waiters(pool.rules.capacity):
             pool.waiters.pop(waiter.waiting.key, None)
-            _fail(waiter, error)
-
-
-def _fail(waiter: Waiter, error: FclocalError) -> None:
-    if not waiter.future.done():
-        waiter.future.set_exception(error)
+            waiter.settle(error)

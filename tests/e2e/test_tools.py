@@ -14,7 +14,7 @@ import pytest
 
 from emulator.model.function import TriggerType
 from emulator.triggers.samples import SAMPLES
-from tests.support.command import COMMAND, PATIENCE_SECONDS, ROOT, Workshop
+from tests.support.command import COMMAND, PATIENCE_SECONDS, ROOT, Workshop, need_rung
 from tests.support.terminal import OnTerminal
 
 # --- event ---
@@ -137,6 +137,18 @@ def test_doctor_names_a_missing_bubblewrap_and_how_to_install_it(workshop, tmp_p
     assert done.returncode == 1
     missing = [f for f in findings(done) if f["detail"] == "bubblewrap is not installed"]
     assert [(f["full"], f["lift"]) for f in missing] == [(False, "sudo apt install bubblewrap")]
+
+
+def test_a_script_in_bubblewraps_place_builds_the_same_walls(workshop, tmp_path):
+    """Such as that of a distribution which sets paths first."""
+    need_rung("bwrap")
+    script = tmp_path / "bwrap"
+    script.write_text(f'#!/bin/sh\nexec {shutil.which("bwrap")} "$@"\n')
+    script.chmod(0o755)
+    done = workshop.run("doctor", "--json", "--port", "0", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    plain = workshop.run("doctor", "--json", "--port", "0")
+    walls = [[f for f in findings(it) if f["topic"] in ("walls", "overlay")] for it in (done, plain)]
+    assert walls[0] == walls[1] and walls[0][0]["state"] == "bwrap"
 
 
 def test_doctor_looks_at_the_project_and_the_port(workshop):

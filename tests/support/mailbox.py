@@ -34,9 +34,13 @@ class Mailbox:
 
     @contextlib.contextmanager
     def visitor(self) -> Iterator[Visitor]:
-        """Somebody who comes and waits until it may go."""
+        """Somebody who comes, says all it has to say, and waits until it may go."""
         sock, _ = self._server.accept()
         with sock:
+            sock.settimeout(PATIENCE_SECONDS)
+            # To the end: closing a socket with unread bytes would reset the connection under the visitor.
+            while sock.recv(65536):
+                pass
             yield Visitor(sock)
 
     def close(self) -> None:

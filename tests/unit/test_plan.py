@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,11 +105,30 @@ def test_patience_needs_a_busy_instance_and_no_session_and_room_below_the_limit(
     rules = Rules(1, 0, True, 0.015, 240.0, 0.0, patience=0.01)
     waiting = [Waiting(1, 5.0)]
     assert look([], waiting, rules=rules, now=5.0).decisions == [Create()]
-    assert look([FakeSeat(State.FREEZING)], waiting, rules=rules, now=5.0).decisions == [Create()]
     busy = FakeSeat(State.BUSY, in_flight=1, sessions={"a"})
     assert isinstance(look([busy], waiting, rules=rules, now=5.0, allowed=0).decisions[0], Refuse)
     sessions = replace(rules, sessions_per_seat=1)
     assert look([busy], [Waiting(1, 5.0, "b")], rules=sessions, now=5.0).decisions == [Create()]
+
+
+BETWEEN = [FakeSeat(State.FREEZING), FakeSeat(State.FROZEN, reserved=True)]
+
+
+@pytest.mark.parametrize("seat", BETWEEN, ids=lambda it: it.state.value)
+def test_a_request_waits_for_an_instance_that_goes_into_a_freeze_or_comes_out_of_one(seat):
+    waiting = [Waiting(1, 5.0)]
+    patient = replace(RULES, patience=0.01)
+    early = look([seat], waiting, rules=patient, now=5.0)
+    assert (kinds(early, Create), early.wake_at) == ([], 5.01)
+    assert kinds(look([seat], waiting, rules=patient, now=5.01), Create), "such as behind a long PreFreeze"
+    assert kinds(look([seat], waiting, allowed=0), Refuse) == [], "no second one may be made, so this one is waited for"
+
+
+@pytest.mark.parametrize("seat", BETWEEN, ids=lambda it: it.state.value)
+def test_a_session_waits_for_its_own_instance_however_long_that_freezes(seat):
+    rules = replace(RULES, sessions_per_seat=1)
+    result = look([replace(seat, sessions={"a"})], [Waiting(1, 0.0, "a")], rules=rules, now=100.0)
+    assert kinds(result, Create) == kinds(result, Refuse) == []
 
 
 def test_a_saturated_plan_stays_the_same_with_one_more_request():

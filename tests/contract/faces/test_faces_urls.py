@@ -1,4 +1,4 @@
-"""Function URLs: by host name, proxy path and custom domain, and what the function sees (contract §2.8, §2.9, §3)."""
+"""Function URLs: by host name, proxy path and custom domain, and what the function sees (contract §2.8, §3)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,7 @@ def handler(event, context):
     if request["rawPath"] == "/fail":
         raise ValueError("told to")
     return json.loads(request["body"]) if request["body"] else event
-
-def wsgi(environ, start_response):
-    about = {name: environ[name] for name in ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "fc.request_uri")}
-    about["body"] = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
-    about["own"] = [name for name in environ if "FCLOCAL" in name.upper()]
-    about["x"] = environ.get("HTTP_X_ONE")
-    start_response("201 Created", [("Content-Type", "text/plain"), ("X-Own", "mine")])
-    return [json.dumps(about).encode()]
 '''
-INDEX_JS = """
-exports.handler = (req, resp, context) => {
-  resp.setStatusCode(201);
-  resp.setHeader("x-own", "mine");
-  resp.send(JSON.stringify({method: req.method, path: req.path, url: req.url, queries: req.queries,
-    body: req.body.toString(), own: Object.keys(req.headers).filter((name) => name.includes("fclocal"))}));
-};
-"""
 REWRITES = {
     "equalRules": [{"match": "/exact", "replacement": "/exactly?from=rule"}],
     "wildcardRules": [{"match": "^/wild/*/end", "replacement": "/tame/$1"}],
@@ -48,13 +32,6 @@ RESOURCES = {
     "event": fc3("event", triggers=[web_trigger()]),
     "quiet": fc3("quiet"),
     "hidden": fc3("hidden", triggers=[web_trigger(disableURLInternet=True)]),
-    "py": fc2("svc", "py", ({"name": "h", "type": "http", "config": {"authType": "anonymous"}},), handler="index.wsgi"),
-    "js": fc2(
-        "svc",
-        "js",
-        ({"name": "h", "type": "http", "config": {"authType": "anonymous", "methods": ["GET", "POST"]}},),
-        runtime="nodejs16",
-    ),
     "old": fc2(
         "svc",
         "old",
@@ -100,7 +77,7 @@ RESOURCES = {
     },
 }
 RESOURCES["reader"]["props"]["triggers"] = [web_trigger(methods=["GET", "POST"])]
-FILES = {"code/index.py": INDEX, "code/index.js": INDEX_JS, "code/server.py": SERVER}
+FILES = {"code/index.py": INDEX, "code/server.py": SERVER}
 SHOP = "shop.example.com"
 EXPOSE = {"access-control-expose-headers": "Date,x-fc-request-id"}
 
@@ -221,27 +198,6 @@ def test_a_custom_runtime_of_fc_2_sees_the_prefix_of_a_proxy_path(emulator: Runn
     named = {"x-fc-invocation-target": "2016-08-15/proxy/svc/old"}
     assert ask(emulator, "GET", f"{prefix}/a?c=1", headers=named).json["path"] == "/a?c=1"
     assert visit(emulator, "svc-old", "/a").json["path"] == "/a", "its own address has none"
-
-
-def test_wsgi_of_fc_2(emulator: Running) -> None:
-    path = "/2016-08-15/proxy/svc/py/a%20b?c=1&c=2"
-    answer = ask(emulator, "POST", path, b"body", {"X-One": "1"})
-    assert (answer.status, answer.headers["x-own"]) == (201, "mine")
-    assert answer.json == {
-        "REQUEST_METHOD": "POST", "PATH_INFO": "/a b", "QUERY_STRING": "c=1&c=2", "fc.request_uri": path,
-        "body": "body", "own": [], "x": "1",
-    }  # fmt: skip
-    assert visit(emulator, "svc-py", "/x").json["fc.request_uri"] == "/x"
-
-
-def test_node_of_fc_2(emulator: Running) -> None:
-    path = "/2016-08-15/proxy/svc/js/a%20b?c=1&c=2&d=3"
-    answer = ask(emulator, "POST", path, b"body")
-    assert (answer.status, answer.headers["x-own"]) == (201, "mine")
-    assert answer.json == {
-        "method": "POST", "path": "/a%20b", "url": path, "queries": {"c": ["1", "2"], "d": "3"}, "body": "body",
-        "own": [],
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

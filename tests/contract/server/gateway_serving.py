@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.gateway.protocol import Deadlines
+from emulator.gateway.deadlines import Deadlines
 from emulator.gateway.server import Server, make_server
 
 # Deadlines of the tests; what must happen "by a deadline" is awaited for far longer than this.
