@@ -97,9 +97,12 @@ class Gateway:
             if self._guard.check(scope) is not None:
                 return False
             invoked = self._invoked(scope)
+            return invoked is not None and self._invoke.instant(cycle, body, *invoked)
         except FCError:
             return False
-        return invoked is not None and self._invoke.instant(cycle, body, *invoked)
+        except Exception as fault:
+            cycle.fail(self._told(fault, scope))
+            return True
 
     def _invoked(self, scope: Scope) -> tuple[FunctionName, str, Api] | None:
         """Which function is invoked, through which API, where the request is an InvokeFunction."""

@@ -120,6 +120,17 @@ class Cycle(RequestResponseCycle):
         self._complete()
         self.on_response = _nothing
 
+    def fail(self, answer: Callable[[Any], Awaitable[None]]) -> None:
+        """As an application that raises `Failed`, where none runs."""
+        if self.response_started or self._task is not None:
+            self.transport.close()
+            return
+
+        async def app(_scope: Any, _receive: Any, send: Any) -> None:
+            await answer(send)
+
+        self.start(app)
+
     def hold_up(self) -> None:
         """Be among `tasks` until the answer is given, also where no application runs."""
         if not (self._task or self.response_complete):
