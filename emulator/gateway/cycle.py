@@ -278,6 +278,15 @@ def canned(status: int, headers: Iterable[Header], body: bytes) -> App:
     return app
 
 
+def raising(fault: Exception) -> App:
+    """An application that failed already."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise fault
+
+    return app
+
+
 def refusal(status: int) -> App:
     """An application that answers `status`, for a broken request that was queued behind others."""
     return canned(status, [(b"content-length", b"0"), (b"connection", b"close")], b"")
