@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from emulator.dispatch.engine import Engine
 from emulator.gateway import reply
 from emulator.gateway.auth import Auth
-from emulator.gateway.cycle import Cycle, Failed
+from emulator.gateway.cycle import App, Cycle, Failed, raising
 from emulator.gateway.domains import find_domain, find_route, function_of_host, proxy_target, url_labels
 from emulator.gateway.guard import Face, Guard, host_name
 from emulator.gateway.invoke import InvokeFace
@@ -39,7 +39,7 @@ class Gateway:
     def __init__(self, engine: Engine, token: str, auth: Auth, crashes: CrashFiles) -> None:
         self._engine = engine
         self._crashes = crashes
-        self._invoke = InvokeFace(engine, auth)
+        self._invoke = InvokeFace(engine, auth, self._keeping)
         self._web = WebFace(engine, auth)
         self._labels = url_labels(function.name for function in engine.project.functions)
         hosts = [domain.name for domain in engine.project.domains]
@@ -58,12 +58,20 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        try:
-            await self._answer(scope, receive, send)
-        except StreamBroken:
-            raise
-        except Exception as fault:
-            raise Failed(self._told(fault, scope)) from fault
+        await self._keeping(self._answer)(scope, receive, send)
+
+    def _keeping(self, app: App) -> App:
+        """The same application, whose faults are kept."""
+
+        async def keeping(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except StreamBroken:
+                raise
+            except Exception as fault:
+                raise Failed(self._told(fault, scope)) from fault
+
+        return keeping
 
     def _told(self, fault: Exception, scope: Scope) -> Callable[[Send], Awaitable[None]]:
         """An answer that says where the fault is kept; whoever watches the emulator is told the same."""
@@ -101,7 +109,7 @@ class Gateway:
         except FCError:
             return False
         except Exception as fault:
-            cycle.fail(self._told(fault, scope))
+            cycle.start(self._keeping(raising(fault)))
             return True
 
     def _invoked(self, scope: Scope) -> tuple[FunctionName, str, Api] | None:

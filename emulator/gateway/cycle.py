@@ -120,17 +120,6 @@ class Cycle(RequestResponseCycle):
         self._complete()
         self.on_response = _nothing
 
-    def fail(self, answer: Callable[[Any], Awaitable[None]]) -> None:
-        """As an application that raises `Failed`, where none runs."""
-        if self.response_started or self._task is not None:
-            self.transport.close()
-            return
-
-        async def app(_scope: Any, _receive: Any, send: Any) -> None:
-            await answer(send)
-
-        self.start(app)
-
     def hold_up(self) -> None:
         """Be among `tasks` until the answer is given, also where no application runs."""
         if not (self._task or self.response_complete):
@@ -285,6 +274,15 @@ def canned(status: int, headers: Iterable[Header], body: bytes) -> App:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": status, "headers": headers, WHOLE: True})
         await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def raising(fault: Exception) -> App:
+    """An application that failed already."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise fault
 
     return app
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from typing import cast
 
 from starlette.types import Receive, Scope, Send
@@ -12,7 +13,7 @@ from emulator.dispatch.dispatcher import Call
 from emulator.dispatch.engine import Engine
 from emulator.gateway import reply, request
 from emulator.gateway.auth import Auth
-from emulator.gateway.cycle import Cycle
+from emulator.gateway.cycle import App, Cycle, raising
 from emulator.model.errors import FCError, InvalidArgument
 from emulator.model.function import Api, FunctionName, Revision
 from emulator.model.invocation import Header, Invocation, Outcome
@@ -27,9 +28,10 @@ SYNC = (None, b"Sync")
 
 
 class InvokeFace:
-    """Answers `…/invocations`, whichever API it came through."""
+    """Answers `…/invocations`, whichever API it came through. `keeping` makes an application keep its faults."""
 
-    def __init__(self, engine: Engine, auth: Auth) -> None:
+    def __init__(self, engine: Engine, auth: Auth, keeping: Callable[[App], App]) -> None:
+        self._keeping = keeping
         self._engine = engine
         self._auth = auth
         self._constants: dict[tuple[Revision, str, bool], tuple[Header, ...]] = {}
@@ -53,14 +55,11 @@ class InvokeFace:
             await reply.send_error(send, error, request_id)
 
     def instant(self, cycle: Cycle, body: bytes, name: FunctionName, qualifier: str, api: Api) -> bool:
-        """The same without a task, where it is a synchronous invocation that can begin now and comes to a plain end;
-        false where nothing was done."""
+        """The same without a task, for a synchronous invocation as far as it comes to a plain end. False, or an
+        `FCError`, where nothing was done."""
         scope: Scope = cycle.scope  # type: ignore[assignment]
-        try:
-            self._auth.check_invocation(scope)
-            revision = self._engine.registry.resolve(name, qualifier)
-        except FCError:
-            return False
+        self._auth.check_invocation(scope)
+        revision = self._engine.registry.resolve(name, qualifier)
         picked = request.pick(scope)
         if picked.get(b"x-fc-invocation-type") not in SYNC:
             return False
@@ -68,8 +67,11 @@ class InvokeFace:
         call = self._call(scope, picked, request.Payload(body, len(body)), revision, request_id, qualifier)
 
         def answer(outcome: Outcome) -> None:
-            headers = self._headers(call.invocation, api, outcome)
-            cycle.answer(200, headers, cast(bytes, outcome.body))
+            try:
+                headers = self._headers(call.invocation, api, outcome)
+                cycle.answer(200, headers, cast(bytes, outcome.body))
+            except Exception as fault:
+                cycle.start(self._keeping(raising(fault)))
 
         async def go_on(scope: Scope, receive: Receive, send: Send) -> None:
             try:
@@ -78,7 +80,7 @@ class InvokeFace:
                 await reply.send_error(send, error, request_id)
 
         scope["fclocal.on_disconnect"] = call.cancel
-        return call.start(answer, lambda call: cycle.start(go_on))
+        return call.start(answer, lambda call: cycle.start(self._keeping(go_on)))
 
     def _request_id(self, api: Api) -> str:
         return self._engine.request_ids.new() if api is Api.FC3 else str(uuid.uuid4())

@@ -71,7 +71,7 @@ class Exchange:
         self._began = 0.0
         self._wire: Wire | None = None
         # What came of the request that `start` sent.
-        self._head: WireResponse | WireError | None = None
+        self._head: WireResponse | Exception | None = None
         self._on_end: OnEnd | None = None
         self._timed_out = False
         self._canceled = False
@@ -107,8 +107,13 @@ class Exchange:
         if self._canceled:
             self._end_canceled()
         elif on_end is not None:
-            whole = isinstance(head, WireResponse) and head.complete and self._refusal(head) is None
-            on_end(self._complete(head) if isinstance(head, WireResponse) and whole else None)
+            outcome = None
+            try:
+                if isinstance(head, WireResponse) and head.is_whole and self._refusal(head) is None:
+                    outcome = self._complete(head)
+            except Exception as fault:  # a bug of ours must reach the caller, not vanish in a connection
+                self._head = fault
+            on_end(outcome)
 
     async def run(self) -> Outcome:
         """The outcome, with its body or a stream of it. Raises `ClientClosedRequest` and `BadResponse`."""
@@ -116,6 +121,8 @@ class Exchange:
             head = self._head or await self._ask()
             if isinstance(head, WireError):
                 return await self._broken(head)
+            if isinstance(head, Exception):
+                raise head
             refusal = self._refusal(head)
             if isinstance(refusal, WireError):
                 return await self._broken(refusal)
@@ -126,7 +133,7 @@ class Exchange:
             self._error = FunctionError.UNHANDLED
             self._end(502, "response headers too large")
             raise refusal
-        return self._complete(head) if head.complete and not head.upgraded else self._stream(head)
+        return self._complete(head) if head.is_whole else self._stream(head)
 
     async def _ask(self) -> WireResponse | WireError:
         self._begin()

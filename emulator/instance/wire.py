@@ -60,6 +60,11 @@ class WireResponse:
         self.length: int | None = None
         self.upgraded = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing follows."""
+        return self.complete and not self.upgraded
+
     def stream(self) -> Stream:
         return self._wire.read_body()
 

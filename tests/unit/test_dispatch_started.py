@@ -165,6 +165,22 @@ def test_heads_that_are_too_large_are_refused_in_the_context():
     run(main())
 
 
+def test_a_fault_of_ours_reaches_the_caller():
+    async def main():
+        async with warm() as (c, _):
+            begun = Begun(c, b"one")
+            [sandbox] = c.walls.made
+            drain, sandbox.drain_logs = sandbox.drain_logs, None
+            assert await begun.outcome() is None
+            with pytest.raises(TypeError):
+                async with begun.call:
+                    pass
+            sandbox.drain_logs = drain
+            await begun.call.__aexit__(None, None, None)  # gives the instance back, so that the core can end
+
+    run(main())
+
+
 def test_a_client_that_leaves_ends_it_at_once_and_the_instance_is_replaced():
     async def main():
         async with warm() as (c, _):
