@@ -97,6 +97,14 @@ class Call:
         return exchange
 
     async def __aenter__(self) -> Outcome:
+        try:
+            return await self._enter()
+        except BaseException:
+            # Nobody leaves a context that was not entered, and the lease must not be lost.
+            self._close()
+            raise
+
+    async def _enter(self) -> Outcome:
         if self._exchange is not None:
             return await self._exchange.run()
         dispatcher, invocation = self._dispatcher, self.invocation
@@ -128,6 +136,9 @@ class Call:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._exchange is not None:
             self._exchange.close()
 

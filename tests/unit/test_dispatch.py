@@ -355,3 +355,17 @@ def test_two_hundred_at_once_nobody_fails():
             assert all(it.error is None for it in outcomes)
 
     run(main())
+
+
+def test_a_fault_of_ours_does_not_keep_the_instance():
+    async def main():
+        async with core(max_instances=1) as c:
+            await c.invoke(b"warm up")
+            broken = c.call(b"x")._replace(qualifier=None)
+            with pytest.raises(AttributeError):
+                async with c.dispatcher.invoke(broken):
+                    pass
+            assert [it.in_flight for it in c.scheduler.instances()] == [0]
+            assert (await c.invoke(b"next")).body == b"next"
+
+    run(main())
