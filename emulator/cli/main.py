@@ -29,7 +29,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # Loading modules makes much that stays and no garbage, and what runs afterwards makes little that only the collector
 # finds: it need not look after every 700 objects.
-GARBAGE_THRESHOLD = 20_000
+GARBAGE_THRESHOLD = 100_000
 
 # Command and the module that holds it; a module is loaded when its command is used.
 COMMANDS = {
