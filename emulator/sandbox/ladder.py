@@ -67,7 +67,7 @@ async def choose_walls(
     folders = make_run_folders(state_dir, os.environ)
     tree = await _cgroups(folders.run, limits=limits)
     folders.remember_groups(tree.bases)
-    reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases)
+    reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases, (folders.sockets, folders.root))
     networks, census = Networks(NetworkHelper()), Census(folders.mark)
     seed = Ground(PlainRung(_sh()), folders, tree, reaper, networks, census, limits)
     site = _Site(state_dir, strict, Trials())

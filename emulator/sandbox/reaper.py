@@ -18,7 +18,10 @@ _PATIENCE_SECONDS = 5.0
 class Reaper:
     """Holds the only write end of the reaper's input, see `remains`. Has its own session, so Ctrl-C spares it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, run: str, bases: Iterable[Path]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, run: str, bases: Iterable[Path], folders: Iterable[Path]
+    ) -> None:
+        """`bases` are control groups and `folders` folders that belong to this run alone."""
         read_fd, self._pipe = os.pipe2(os.O_CLOEXEC)
         # A sibling that is slow must never hold us up; its pipe takes thousands of these short lines.
         os.set_blocking(self._pipe, False)
@@ -29,6 +32,8 @@ class Reaper:
             os.close(read_fd)
         for base in bases:
             self._tell(f"c{base}\n")
+        for folder in folders:
+            self._tell(f"d{folder}\n")
 
     def watch(self, session: int) -> None:
         """Register a process group that must not outlive us."""
@@ -48,5 +53,7 @@ class Reaper:
             await asyncio.wait_for(asyncio.shield(self._child.exited), _PATIENCE_SECONDS)
 
     def _tell(self, line: str) -> None:
+        if "\n" in line[:-1]:
+            return  # a path that would be another one on the other side: the next start removes it
         with contextlib.suppress(OSError):
             os.write(self._pipe, line.encode())

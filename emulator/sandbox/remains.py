@@ -1,7 +1,7 @@
 """Ending what is left when nobody owns it any more. Also run as a program, the reaper: only the standard library.
 
 As a program it holds the read end of a pipe whose only writer is the emulator. End-of-file without a farewell
-means that the emulator was killed: everything that it registered is ended, frozen or not.
+means that the emulator was killed: everything that it registered is ended, frozen or not, and removed.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ def kill_marked(pids: Iterable[int], mark: bytes) -> int:
 
 
 def main(run: str) -> None:
-    """Serve until end-of-file: `+PGID` and `-PGID` register process groups, `cPATH` control groups."""
+    """Serve until end-of-file: `+PGID` and `-PGID` register process groups, `cPATH` control groups, `dPATH` folders."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sessions: set[int] = set()
     bases: list[str] = []
+    folders: list[str] = []
     for line in sys.stdin:
         kind, value = line[:1], line[1:].rstrip("\n")
         if line.rstrip("\n") == _FAREWELL:
@@ -79,10 +80,15 @@ def main(run: str) -> None:
             sessions.discard(int(value))
         elif kind == "c":
             bases.append(value)
-    _end(sessions, bases, f"{MARK}{run}/".encode())
+        elif kind == "d":
+            folders.append(value)
+    if _end(sessions, bases, f"{MARK}{run}/".encode()):
+        for folder in folders:
+            _remove(folder)
 
 
-def _end(sessions: set[int], bases: list[str], mark: bytes) -> None:
+def _end(sessions: set[int], bases: list[str], mark: bytes) -> bool:
+    """Whether everything is ended."""
     for session in sessions:
         with contextlib.suppress(OSError):
             os.killpg(session, signal.SIGKILL)
@@ -91,8 +97,26 @@ def _end(sessions: set[int], bases: list[str], mark: bytes) -> None:
         kill_groups(bases)
         marked = kill_marked((int(name) for name in os.listdir("/proc") if name.isdigit()), mark)  # noqa: PTH208
         if not marked and remove_groups(bases):
-            return
+            return True
         time.sleep(_PAUSE_SECONDS)
+    return False
+
+
+def _remove(folder: str) -> None:
+    """A folder and everything below, also what overlayfs made without permissions. The next start tries once more."""
+    found = [folder]
+    for path in found:
+        with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)  # noqa: PTH101
+            for entry in os.scandir(path):
+                if entry.is_dir(follow_symlinks=False):
+                    found.append(entry.path)
+                else:
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)  # noqa: PTH108
+    for path in reversed(found):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)  # noqa: PTH106
 
 
 def _below(base: str) -> list[str]:
