@@ -42,8 +42,26 @@ async def own(rung: str, place: Path) -> None:
 
 @scenario
 async def nothing_outlives_a_killed_owner(walls: Walls, place: Path) -> None:
-    """R1. What is left on disk is removed by the next start."""
+    """R1. The reaper ends and removes everything."""
+    left = await _kill_owner(walls, place / "theirs", with_reaper=False)
+    await until(lambda: not [path for path in left if path.exists()])
+
+
+@scenario
+async def what_outlives_a_killed_reaper_goes_with_the_next_start(walls: Walls, place: Path) -> None:
     theirs = place / "theirs"
+    left = await _kill_owner(walls, theirs, with_reaper=True)
+    assert left[0].exists()
+    again = await choose_walls(walls.rung, theirs / "state", strict=False, limits=True)
+    try:
+        assert not [path for path in left if path.exists()]
+    finally:
+        await again.aclose()
+    assert not [*(theirs / "state" / "run").iterdir()]
+
+
+async def _kill_owner(walls: Walls, theirs: Path, *, with_reaper: bool) -> list[Path]:
+    """Paths of what belonged to instances whose owner was killed; their processes are gone, unless the reaper is."""
     theirs.mkdir()
     here = Path(__file__).parent
     program = (
@@ -57,22 +75,20 @@ async def nothing_outlives_a_killed_owner(walls: Walls, place: Path) -> None:
         tokens = (await asyncio.wait_for(owner.stdout.readline(), 3 * PATIENCE)).decode().split()
         assert len(tokens) == OWNED
         assert all(pids_with(token) for token in tokens)
+        (run,) = (theirs / "state" / "run").iterdir()
+        sockets = Path((run / "sockets").read_text())
+        groups = [Path(line) for line in (run / "cgroups").read_text().splitlines()]
+        assert sockets.exists()
+        if with_reaper:
+            reapers = [pid for pid in pids_with(run.name) if b"remains.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            assert len(reapers) == 1
+            os.kill(reapers[0], signal.SIGKILL)
     finally:
         owner.kill()
         await owner.wait()
-    await until(lambda: not any(pids_with(token) for token in tokens))
-    run = theirs / "state" / "run"
-    (left,) = run.iterdir()
-    sockets = Path((left / "sockets").read_text())
-    groups = [Path(line) for line in (left / "cgroups").read_text().splitlines()]
-    assert sockets.exists()
-    again = await choose_walls(walls.rung, theirs / "state", strict=False, limits=True)
-    try:
-        assert left not in [*run.iterdir()]
-        assert not [path for path in (sockets, *groups) if path.exists()]
-    finally:
-        await again.aclose()
-    assert not [*run.iterdir()]
+    if not with_reaper:
+        await until(lambda: not any(pids_with(token) for token in tokens))
+    return [run, sockets, *groups]
 
 
 @scenario
