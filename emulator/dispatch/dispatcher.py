@@ -15,6 +15,7 @@ from emulator.model.errors import ClientClosedRequest, FCError, FclocalError
 from emulator.model.events import InvocationRejected
 from emulator.model.function import FunctionName
 from emulator.model.invocation import FunctionError, Header, Invocation, Outcome, Stream
+from emulator.model.limits import INITIALIZER_FAILED_HTTP_STATUS
 from emulator.scheduler.pool import Waiter
 from emulator.scheduler.scheduler import Scheduler
 
@@ -202,7 +203,7 @@ def _initializer_outcome(failed: InitializerFailed) -> Outcome:
     """Not run at all: FC answers with the Initializer's own error object."""
     return Outcome(
         "",
-        502,
+        INITIALIZER_FAILED_HTTP_STATUS,
         [(b"content-type", b"application/json")],
         failed.body,
         error=FunctionError.INITIALIZATION,

@@ -39,7 +39,7 @@ class StreamBroken(Exception):
 class Exchange:
     """Runs one invocation on an instance that was taken for it, and gives the instance back at its end.
 
-    `retire` is called with the reason when the instance must not be used again.
+    An instance that must not be used again is condemned, with the reason.
     """
 
     __slots__ = (

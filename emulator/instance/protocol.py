@@ -10,9 +10,6 @@ from emulator.model.function import Account, Api, Function, Revision
 from emulator.model.invocation import FunctionError, Header, Headers, Invocation
 from emulator.model.limits import LOG_TAIL_BYTES
 
-INVOKE = b"/invoke"
-HTTP_INVOKE = b"/http-invoke"
-
 
 def _lines(pairs: Iterable[tuple[str, str]]) -> bytes:
     """Our own values are UTF-8, such as a handler's name; a caller's headers are passed on as they came."""

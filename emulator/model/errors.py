@@ -123,11 +123,6 @@ class TriggerNotFound(FCError):
         super().__init__(404, "TriggerNotFound", f"trigger 'http' does not exist in {where}")
 
 
-class DomainNameNotFound(FCError):
-    def __init__(self, domain: str) -> None:
-        super().__init__(404, "DomainNameNotFound", f"domain name '{domain}' does not exist")
-
-
 class DomainRouteNotFound(FCError):
     def __init__(self, domain: str, path: str) -> None:
         super().__init__(404, "DomainRouteNotFound", f"no route found in domain '{domain}' for path '{path}'")

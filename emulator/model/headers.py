@@ -9,16 +9,11 @@ ERROR_TYPE = "x-fc-error-type"
 INVOCATION_TYPE = "x-fc-invocation-type"
 LOG_TYPE = "x-fc-log-type"
 LOG_RESULT = "x-fc-log-result"
-INSTANCE_ID = "x-fc-instance-id"
-INVOCATION_DURATION = "x-fc-invocation-duration"
-MAX_MEMORY_USAGE = "x-fc-max-memory-usage"
 CODE_CHECKSUM = "x-fc-code-checksum"
 SERVICE_VERSION = "x-fc-invocation-service-version"
 FUNCTION_VERSION = "x-fc-invocation-function-version"
 ASYNC_TASK_ID = "x-fc-async-task-id"
 STATEFUL_ASYNC_ID = "x-fc-stateful-async-invocation-id"
-STATEFUL_ASYNC_ENABLE = "x-fc-stateful-async-invocation-enable"
-ASYNC_DELAY = "x-fc-async-delay"
 INVOCATION_TARGET = "x-fc-invocation-target"
 
 ACCESS_KEY_ID = "x-fc-access-key-id"
@@ -33,11 +28,7 @@ FUNCTION_TIMEOUT = "x-fc-function-timeout"
 SERVICE_NAME = "x-fc-service-name"
 SERVICE_LOG_PROJECT = "x-fc-service-logproject"
 SERVICE_LOG_STORE = "x-fc-service-logstore"
-QUALIFIER = "x-fc-qualifier"
 VERSION_ID = "x-fc-version-id"
-RETRY_COUNT = "x-fc-retry-count"
-CLIENT_IP = "x-fc-client-ip"
-BASE_PATH = "x-fc-base-path"
 API_SERVER_IP = "x-fc-api-server-ip"
 # FC 2 only
 FUNCTION_INITIALIZER = "x-fc-function-initializer"
@@ -59,7 +50,6 @@ EXPOSE_INVOKE_FC3 = EXPOSE_INVOKE + ",x-fc-instance-id"
 EXPOSE_HTTP = "Date,x-fc-request-id"
 
 # runtime-contract.md §3.8
-DROPPED_REQUEST_HEADERS = frozenset({b"connection", b"keep-alive"})
 DROPPED_RESPONSE_HEADERS = frozenset(
     {b"connection", b"content-length", b"date", b"keep-alive", b"server", b"content-disposition"}
 )

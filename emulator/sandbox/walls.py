@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from emulator.model.errors import SandboxError
 from emulator.model.launch import Launch
@@ -55,11 +54,6 @@ class ProcessWalls:
     @property
     def private_network(self) -> bool:
         return self._ground.networks.private is not None
-
-    @property
-    def run_folder(self) -> Path:
-        """Where this run keeps what belongs to its instances."""
-        return self._ground.folders.root
 
     def findings(self) -> Sequence[Finding]:
         return (*self._findings, *self._ground.networks.findings)

@@ -37,7 +37,7 @@ class Limits:
 
 
 class Scheduler:
-    """The one owner of instances. `lease` is its only door for invocations."""
+    """The one owner of instances. Invocations come in by `take`, `ask` and `lease`."""
 
     def __init__(self, maker: Maker, journal: Journal, limits: Limits) -> None:
         self._journal = journal
