@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,13 @@ from emulator.cli.context import Workplace, workplace
 from emulator.cli.loop import run
 from emulator.cli.options import project_options, settings_options
 from emulator.cli.project import choose_functions
-from emulator.model.function import Function, Project
+from emulator.model.function import BuildStep, Function, Project
 from emulator.runtime.build import run_build_steps
 from emulator.runtime.build_steps import build_steps, missing_variables
 from emulator.runtime.interpreters import Interpreters
 from emulator.runtime.spec import RuntimeSpec
+from emulator.sandbox.reaper import Reaper
+from emulator.sandbox.remains import MARK
 
 
 @click.command(
@@ -59,9 +65,39 @@ def _build(project: Project, place: Workplace) -> bool:
         done.update((step.run, step.path, function.runtime) for step in steps)
         if steps:
             place.terminal.tell(place.terminal.paint_err("bold", f"Building {function.name}"))
-            run(run_build_steps(function, steps, spec, interpreters, place.terminal.tell_bytes))
+            run(_guarded(function, steps, spec, interpreters, place))
             _tell_variables(function, spec, place)
     return bool(done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """See `runtime.build.Guard`."""
+
+    folder: Path
+    mark: Mapping[str, str]
+    reaper: Reaper
+
+    def watch(self, session: int) -> None:
+        self.reaper.watch(session)
+
+
+async def _guarded(
+    function: Function,
+    steps: Sequence[BuildStep],
+    spec: RuntimeSpec | None,
+    interpreters: Interpreters,
+    place: Workplace,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="fclocal-build-") as name:
+        folder = Path(name)
+        reaper = Reaper(asyncio.get_running_loop(), folder.name, (), (folder,))
+        try:
+            mark, _, value = f"{MARK}{folder.name}/build".partition("=")
+            guard = _Guard(folder, {mark: value}, reaper)
+            await run_build_steps(function, steps, spec, interpreters, place.terminal.tell_bytes, guard)
+        finally:
+            await reaper.aclose()
 
 
 def _tell_variables(function: Function, spec: RuntimeSpec | None, place: Workplace) -> None:

@@ -7,8 +7,9 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from emulator.model.errors import UserError
 from emulator.model.function import BuildStep, Function
@@ -22,24 +23,39 @@ CHUNK_BYTES = 64 * 1024
 LINE_BYTES = 256 * 1024
 
 
+class Guard(Protocol):
+    """Who ends what a build started, and removes its folder, when we are killed without a chance to do it."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def mark(self) -> Mapping[str, str]:
+        """What the environment of each step has to hold."""
+        ...
+
+    def watch(self, session: int) -> None: ...
+
+
 async def run_build_steps(
     function: Function,
     steps: Iterable[BuildStep],
     spec: RuntimeSpec | None,
     interpreters: Interpreters,
     sink: LineSink,
+    guard: Guard,
 ) -> None:
     """Run the steps in order, each in its folder, with the function's interpreter first on PATH.
 
     Each line of output goes to `sink`. Raises `UserError` naming the step that failed.
     This is the one place where a shell line of the user is given to a shell, as Serverless Devs does.
     """
-    with _build_path(spec, interpreters, sink) as folder:
-        environ = dict(interpreters.environ)
+    with _build_path(spec, interpreters, sink, guard.folder) as folder:
+        environ = {**interpreters.environ, **guard.mark}
         environ["PATH"] = f"{folder}:{environ.get('PATH', os.defpath)}"
         for step in steps:
             sink(f"$ {step.run}".encode())
-            code = await _run(step, environ, sink)
+            code = await _run(step, environ, sink, guard)
             if code != 0 and not step.allow_failure:
                 raise UserError(
                     f"the build step `{step.run}` of function {function.name} ended with exit code {code}",
@@ -50,7 +66,7 @@ async def run_build_steps(
                 sink(f"exit code {code}, which allow_failure permits".encode())
 
 
-async def _run(step: BuildStep, environ: dict[str, str], sink: LineSink) -> int:
+async def _run(step: BuildStep, environ: dict[str, str], sink: LineSink, guard: Guard) -> int:
     """The exit code; the whole process group is gone when this returns or is cancelled."""
     try:
         process = await asyncio.create_subprocess_exec(
@@ -68,6 +84,7 @@ async def _run(step: BuildStep, environ: dict[str, str], sink: LineSink) -> int:
         raise UserError(
             f"the build step `{step.run}` can not run in {step.path}: {error.strerror}", place=step.place
         ) from error
+    guard.watch(process.pid)
     ended = asyncio.create_task(_ended(process))
     try:
         async for line in _lines(process.stdout):
@@ -104,9 +121,9 @@ async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[bytes]:
 
 
 @contextlib.contextmanager
-def _build_path(spec: RuntimeSpec | None, interpreters: Interpreters, sink: LineSink) -> Iterator[Path]:
+def _build_path(spec: RuntimeSpec | None, interpreters: Interpreters, sink: LineSink, below: Path) -> Iterator[Path]:
     """A folder with the interpreters that the function will run on, and with pip, npm and their like of the same."""
-    with tempfile.TemporaryDirectory(prefix="fclocal-build-") as name:
+    with tempfile.TemporaryDirectory(dir=below) as name:
         folder = Path(name)
         for command, links, used in _interpreters(spec, interpreters, sink) if spec else ():
             for link in links:

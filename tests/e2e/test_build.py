@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import Workshop
+from tests.support.command import Workshop, eventually
 from tests.support.samples import build
 
 HANDLER = "import sys\n\ndef handler(event, context):\n    return {'version': sys.version_info[:2], 'made': %r}\n"
@@ -152,3 +154,42 @@ def test_a_manifest_is_installed_as_s_build_does(project: Workshop, steps: str) 
     after = project.run("invoke")
     assert (after.returncode, after.stdout) == (0, "from 3rd-packages"), after.stderr
     assert "was not run" not in after.stderr
+
+
+def test_nothing_of_a_build_outlives_its_kill(workshop: Workshop) -> None:
+    """Neither what left the step's session nor the folder with the interpreters."""
+    word = f"{workshop.root}/step"
+    script = f"import os, time; open({word!r}, 'w').write(os.environ['PATH']); time.sleep(1000)"
+    workshop.write(
+        {
+            "code/index.py": "def handler(event, context):\n    return event\n",
+            "code/step.py": script,
+            "s.yaml": (
+                "edition: 3.0.0\nname: kill\naccess: default\nresources:\n  f:\n    component: fc3\n    actions:\n"
+                "      pre-deploy:\n        - run: setsid python3 code/step.py & sleep 1000\n"
+                "    props:\n      region: cn-hangzhou\n      functionName: f\n      runtime: python3.10\n"
+                "      handler: index.handler\n      code: ./code\n"
+            ),
+        }
+    )
+    with subprocess.Popen(
+        [*workshop.command, "build"], cwd=workshop.root, env=workshop.environ(), stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as build:  # fmt: skip
+        step = Path(word)
+        eventually(lambda: step.exists() and step.read_text(), "the step runs")
+        folder = Path(step.read_text().partition(":")[0])
+        assert folder.is_dir() and working_in(workshop.root)
+        build.kill()
+    eventually(lambda: not working_in(workshop.root), "every process is gone")
+    eventually(lambda: not folder.parent.exists(), "the folder is gone")
+
+
+def working_in(folder: Path) -> list[str]:
+    """Processes whose working directory is `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").resolve() == folder.resolve():
+                found.append(process.name)
+    return found
