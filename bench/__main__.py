@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
     options = parse(argv, [server.name for server in known])
     wanted = [server for server in known if options.servers is None or server.name in options.servers]
     try:
-        report = run(options, wanted)
+        report = run(options, wanted, store)
     except KeyboardInterrupt:
         _say("interrupted: every process has ended, and no results were written")
         return INTERRUPTED
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     return 1 if options.check and not report.is_passed else 0
 
 
-def run(options: argparse.Namespace, wanted: Sequence[Server]) -> Report:
+def run(options: argparse.Namespace, wanted: Sequence[Server], store: PeerStore) -> Report:
     """Install, measure, and put together."""
     measures = options.only or list(MEASURES)
     entrants = [_prepare(server) for server in wanted] if "warm" in measures else []
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace, wanted: Sequence[Server]) -> Report:
         folder = Path(name)
         facts["walls"] = walls(folder / "doctor")
         with load_generator(started, folder) as generator:
-            bench = Bench(sizes, entrants, started, generator, folder, _say)
+            bench = Bench(sizes, entrants, started, generator, folder, _say, store)
             for measure in measures:
                 try:
                     found[measure] = MEASURES[measure](bench)

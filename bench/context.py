@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.generator import LoadGenerator
 from bench.load import OK
+from bench.peers import PeerStore
 from bench.processes import Process, Processes
 from bench.servers.base import Running, Server, ServerFailed, free_port
 
@@ -22,17 +23,27 @@ BODY_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured. `samples` counts starts, cold starts and blocks of thaws."""
+    """How much is measured. `samples` counts starts, cold starts and blocks of thaws.
+
+    `saves` counts those after each of which somebody thinks, `quick_saves` those after which nobody does; `model_mb` is
+    the size of what a reload keeps. With `packages` also functions that import large ones are measured.
+    """
 
     clients: tuple[int, ...] = (1, 16, 64)
     rounds: int = 5
     seconds: float = 1.0
     samples: int = 7
     burst: int = 200
+    saves: int = 20
+    quick_saves: int = 200
+    model_mb: int = 1024
+    packages: bool = True
 
     @classmethod
     def quick(cls) -> Sizes:
-        return cls(clients=(1, 16), rounds=2, seconds=0.5, samples=3)
+        return cls(
+            clients=(1, 16), rounds=2, seconds=0.5, samples=3, saves=5, quick_saves=40, model_mb=64, packages=False
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +66,13 @@ class Bench:
         generator: LoadGenerator,
         folder: Path,
         say: Callable[[str], None],
+        store: PeerStore,
     ) -> None:
         self.sizes = sizes
         self.entrants = entrants
         self.generator = generator
         self.say = say
+        self.store = store
         self._processes = processes
         self._folder = folder
         self._numbers = count(1)

@@ -1,4 +1,7 @@
-"""Installs the peers into `bench/.peers`: Python ones by the group `bench` of pyproject.toml, npm ones by the lock."""
+"""Installs into `bench/.peers` what is measured beside the product, and what measured functions import.
+
+Python packages by groups of pyproject.toml, npm's by the lock.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from pathlib import Path
 
 from bench.processes import ROOT
 
-INSTALL_SECONDS = 900
+PYPROJECT = ROOT / "pyproject.toml"
+INSTALL_SECONDS = 1800
+QUIET_INSTALL = ("install", "--quiet", "--disable-pip-version-check")
 SAID_CHARACTERS = 200
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -24,11 +29,12 @@ class Absent(Exception):
 
 
 class PeerStore:
-    """The folder with the peers' packages, apart from the product's so that their pins can not break it."""
+    """The folder with these packages, apart from the product's so that their pins can not break it."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self._python = folder / "python"
         self._node = folder / "node"
+        self._layers = folder / "layers"
         self._say = say
 
     @property
@@ -42,13 +48,12 @@ class PeerStore:
 
     def install_python(self, packages: Sequence[str]) -> str:
         """Install packages of the group `bench`; returns their versions. Raises `Absent`."""
-        wanted = [_requirement(package) for package in packages]
+        wanted = [_requirement("bench", package) for package in packages]
         stamp = self._python / f"{packages[0]}.stamp"
         if not _is_fresh(stamp, [*wanted, sys.version]):
             self._say(f"installing {' and '.join(packages)} into {self._python.relative_to(ROOT)}")
-            if not self.python.exists():
-                _run([sys.executable, "-m", "venv", str(self._python)])
-            _run([str(self.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+            self._make_venv()
+            _run([str(self.python), "-m", "pip", *QUIET_INSTALL, *wanted])
             _make_fresh(stamp, [*wanted, sys.version])
         return ", ".join(f"{package} {self._python_version(package)}" for package in packages)
 
@@ -67,6 +72,26 @@ class PeerStore:
             _make_fresh(stamp, [lock.read_text(encoding="utf-8")])
         return ", ".join(f"{package} {self._node_version(package)}" for package in packages)
 
+    def install_layer(self, python: Path) -> Path:
+        """Install the group `bench-layer` for an interpreter that functions run on; returns the folder of the layer.
+
+        Raises `Absent`.
+        """
+        layer = self._layers / python.name
+        wanted = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["dependency-groups"]["bench-layer"]
+        stamp = layer / "layer.stamp"
+        if not _is_fresh(stamp, [*wanted, python.name]):
+            self._say(f"installing {', '.join(wanted)} into {layer.relative_to(ROOT)}, which takes some GB")
+            self._make_venv()
+            into = ("--upgrade", "--target", str(layer / "python"))
+            _run([str(self.python), "-m", "pip", "--python", str(python), *QUIET_INSTALL, *into, *wanted])
+            _make_fresh(stamp, [*wanted, python.name])
+        return layer
+
+    def _make_venv(self) -> None:
+        if not self.python.exists():
+            _run([sys.executable, "-m", "venv", str(self._python)])
+
     def _python_version(self, package: str) -> str:
         code = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
         return _run([str(self.python), "-c", code]).strip()
@@ -76,14 +101,14 @@ class PeerStore:
         return str(data["version"])
 
 
-def _requirement(package: str) -> str:
-    """What pyproject.toml asks of a package of the group `bench`."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    for line in project["dependency-groups"]["bench"]:
+def _requirement(group: str, package: str) -> str:
+    """What pyproject.toml asks of a package of a group."""
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+    for line in project["dependency-groups"][group]:
         found = PACKAGE_NAME.match(line)
         if found is not None and found.group() == package:
             return str(line)
-    raise KeyError(f"{package} is not in the dependency group bench")
+    raise KeyError(f"{package} is not in the dependency group {group}")
 
 
 def _is_fresh(stamp: Path, parts: Sequence[str]) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.tree import cpu_seconds
+
 ROOT = Path(__file__).parents[1]
 STOP_SECONDS = 10.0
 LOG_TAIL_BYTES = 400
@@ -95,9 +97,7 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """CPU time of this one process so far, all its threads, none of its children."""
-        stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.pid)
 
     def log_tail(self) -> str:
         """The end of what it printed, as one line."""

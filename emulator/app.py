@@ -6,58 +6,98 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
+import msgspec
+
+from emulator.companions import Companions
 from emulator.config.credentials import local_keys
-from emulator.config.settings import Settings, apply_to_project
+from emulator.config.settings import OF_FUNCTIONS, Settings, apply_to_project, changed_options
+from emulator.config.settings_file import SETTINGS_FILE
+from emulator.debug.desk import Desk
+from emulator.debug.options import DebugOptions
+from emulator.debug.postmortem.at_need import RecorderAtNeed
+from emulator.dispatch.deployments import Deployments
 from emulator.dispatch.dispatcher import Dispatcher
 from emulator.dispatch.engine import Engine
+from emulator.dispatch.freshness import AlwaysFresh
 from emulator.dispatch.tasks import TaskQueue
+from emulator.gpu.pool import GpuPool, open_gpus
+from emulator.instance.clock import Timing
+from emulator.instance.control import Switchboard
+from emulator.instance.decisions import TEMPLATES_FOLDER
 from emulator.instance.maker import InstanceMaker, MakerOptions
-from emulator.instance.messages import not_startable
+from emulator.instance.platform_clock import PlatformClock
+from emulator.instance.stage import make_stage
+from emulator.instance.templates import Cold, TemplateOptions, Templates
+from emulator.instance.traces import ask_for_traces
 from emulator.journal.crashes import CrashFiles
 from emulator.journal.journal import Journal
 from emulator.model.clock import Clock, SystemClock
-from emulator.model.errors import FclocalError, UserError
-from emulator.model.function import DEFAULT_REGION, Account, Function, Project, Revision
+from emulator.model.errors import FclocalError
+from emulator.model.function import Account, BuildStep, Function, Place, Project, Revision
 from emulator.model.ids import RequestIds
-from emulator.model.launch import Network
+from emulator.model.lifecycle import StopReason
 from emulator.registry.registry import Registry
-from emulator.runtime.interpreters import Interpreters
+from emulator.runtime.interpreters import Interpreter, Interpreters
 from emulator.runtime.spec import Catalog
-from emulator.sandbox.base import Finding, Walls
-from emulator.sandbox.ladder import choose_walls
+from emulator.sandbox.base import Finding
+from emulator.sandbox.housing import Housing, open_housing
 from emulator.sandbox.listeners import holder_of
-from emulator.scheduler.scheduler import Limits, Scheduler
+from emulator.scheduler.scheduler import Scheduler
+from emulator.scheduler.views import Limits
 
 if TYPE_CHECKING:
     from emulator.gateway.server import Server
+    from emulator.reload.home import Read
+    from emulator.reload.keeper import Keeper
+    from emulator.reload.reloader import Reloader
+
+# What is ready later than the server is waited for: a save right after the start counts too, in all but huge folders.
+WATCHING_SECONDS = 0.25
+
+Reread = Callable[[], tuple[Settings, Project]]
 
 
 class Emulator:
     """A running emulator, as an async context: everything it made is gone when it is left.
 
     Several may live in one process. `journal` exists before it is entered, so that a reader misses nothing. `whole`
-    says that no function of the project was left out: then what none of them uses is pruned.
+    says that no function of the project was left out: then what none of them uses is pruned. `reread` reads settings
+    and project again when their files have changed; without it only code is watched, where `settings.reload` says so,
+    and nothing answers before all images are there.
     Raises `UserError` where it can not start: a taken port, walls that can not be had.
     """
 
-    def __init__(self, settings: Settings, project: Project, *, whole: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, project: Project, *, whole: bool = False, reread: Reread | None = None
+    ) -> None:
         self.settings = settings
         self._whole = whole
+        self._reread = reread
         self.project = apply_to_project(settings, project)
         self.journal = Journal()
+        self.platform = PlatformClock(self.journal)
+        self.switchboard = Switchboard()
+        self._desk = Desk(self.switchboard, self.journal, self._debug_options())
+        self.deployments: Deployments
         self._catalog = Catalog.of(settings.runtimes_dir)
+        self._interpreters = Interpreters()
         self.token = secrets.token_urlsafe(24)
         self.engine: Engine
-        self.walls: Walls
+        self.walls: Housing
+        self._gpus: GpuPool
         self._server: Server
         self._stack = contextlib.AsyncExitStack()
-        self._refused: dict[str, str] = {}
+        self._keeper: Keeper | None = None
+        self._recorder: RecorderAtNeed | None = None
         self._findings: Sequence[Finding] = ()
+        self._project_listeners: list[Callable[[Project], None]] = []
+        self._companions = Companions(self)
 
     def __repr__(self) -> str:
         return f"<Emulator {self.project.file or self.project.root} {len(self.project.functions)} functions>"
@@ -65,8 +105,10 @@ class Emulator:
     # --- start and stop, in order ---
 
     async def __aenter__(self) -> Self:
+        self._stack.push_async_callback(self._companions.aclose)
         try:
             await self._start()
+            self._companions.start()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -75,45 +117,69 @@ class Emulator:
     async def _start(self) -> None:
         settings, clock = self.settings, SystemClock()
         await self._build_walls()
-        account = settings.account(self._region())
+        await self.switchboard.open(self.walls.process.sockets)
+        self._stack.push_async_callback(self.switchboard.aclose)
+        self._stack.push_async_callback(self._desk.aclose)
+        account = settings.account(self.project.region)
         registry = Registry(self.state_dir, self.journal)
         self._stack.callback(registry.close)
+        self.deployments = Deployments(registry, self._catalog, self.journal, self.settings.image_registry)
+        # After all instances, whose images may be removed then.
+        self._stack.push_async_callback(self.deployments.aclose)
         self._scheduler = scheduler = self._make_scheduler(account)
         self._stack.push_async_callback(scheduler.aclose)
-        dispatcher = Dispatcher(scheduler, self.journal, clock)
-        tasks = TaskQueue(dispatcher, registry.latest, self.journal, clock, account)
+        dispatcher = Dispatcher(scheduler, self.journal)
+        reloader = self._make_reloader(registry)
+        freshness = reloader or AlwaysFresh()
+        clocks, platform = scheduler.clocks, self.platform
+        tasks = TaskQueue(dispatcher, registry.find, self.journal, clock, clocks, platform, account, freshness)
         self._stack.push_async_callback(tasks.aclose)
-        self.engine = Engine(self.project, account, registry, scheduler, dispatcher, tasks, self.journal, RequestIds())
+        self.engine = Engine(
+            self.project, account, registry, scheduler, dispatcher, tasks, self.journal, RequestIds(), freshness
+        )
         registry.on_change(self._moved_on)
-        for function in self.project.functions:
-            self._deploy(function)
-        if self._whole:
-            await asyncio.to_thread(registry.prune)
+        await self._deploy_all(registry)
+        if reloader is not None:
+            self._stack.push_async_callback(reloader.aclose)
+            reloader.start()
         self._server = self._make_server(account, clock)
         await self._server.start()
+        if reloader is not None:
+            await reloader.watching(WATCHING_SECONDS)
         self._findings = self.walls.findings()
         telling = asyncio.create_task(self._tell_findings())
         self._stack.push_async_callback(_end, telling)
         # What runs may finish; its own timeout ends it, if nobody asks for haste before.
-        longest = max((function.timeout for function in self.project.functions), default=0.0)
-        self._stack.push_async_callback(self._server.stop, longest)
+        self._stack.push_async_callback(lambda: self._server.stop(self.project.longest_timeout))
+        self._stack.callback(self._end_waiting)
+        # Before all else: what an editor has paused runs on, and ends as anything does.
+        self._stack.push_async_callback(self._desk.aclose)
+
+    def _end_waiting(self) -> None:
+        """What would keep the server from its end: pauses, and answers that have none."""
+        self._companions.end_streams()
+        self._scheduler.end_pauses()
+
+    async def _deploy_all(self, registry: Registry) -> None:
+        self._stack.push_async_callback(self.deployments.stop)
+        await self.deployments.deploy_all(self.project.functions, later=self._reread is not None)
+        if self._whole:
+            await asyncio.to_thread(registry.prune)
 
     async def _build_walls(self) -> None:
-        """Walls are tried by other processes; the gateway is loaded meanwhile, which takes about as long."""
+        """Walls are tried by other processes; the gateway is loaded meanwhile, which takes about as long. Then cards
+        are found that instances can be given."""
         settings = self.settings
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        loading = asyncio.create_task(asyncio.to_thread(_load_gateway))
+        loading = asyncio.create_task(asyncio.to_thread(_load_gateway, settings.reload))
         try:
-            self.walls = await choose_walls(
-                settings.walls,
-                self.state_dir,
-                strict=settings.strict,
-                limits=settings.limits,
-                network=Network(settings.network),
-            )
+            self.walls = await open_housing(settings, self.state_dir)
             self._stack.push_async_callback(self.walls.aclose)
         finally:
             await loading
+        self.walls.require_cpu(settings, self.project)
+        gpus = open_gpus(settings, self.project, self.state_dir, self.journal.notice, self.walls.process.mounts)
+        self._gpus = await self._stack.enter_async_context(gpus)
 
     def _make_server(self, account: Account, clock: Clock) -> Server:
         # Loaded already, see `_build_walls`.
@@ -124,8 +190,10 @@ class Emulator:
 
         settings, keys = self.settings, local_keys(account, os.environ)
         auth = Auth(keys, self.token, self.journal, clock, verify_signatures=settings.verify_signatures)
+        gateway = Gateway(self.engine, self.token, auth, CrashFiles(self.state_dir), self._companions.pages())
+        self.on_project(gateway.know)
         return make_server(
-            Gateway(self.engine, self.token, auth, CrashFiles(self.state_dir)),
+            gateway,
             settings.host,
             settings.port,
             Deadlines(header=settings.header_timeout, body=settings.body_timeout),
@@ -139,42 +207,121 @@ class Emulator:
             if finding not in self._findings and not finding.full:
                 self.journal.notice(str(finding))
 
+    def _make_recorder(self, account: Account) -> RecorderAtNeed | None:
+        if self.settings.postmortem:
+            most = self.settings.postmortems_kept
+            self._recorder = RecorderAtNeed(self.state_dir, most, self.journal, self.switchboard, account)
+            self._stack.push_async_callback(self._recorder.aclose)
+        return self._recorder
+
+    def _trace(self) -> str:
+        asked = self.settings.trace or self.settings.trace_usage
+        return ask_for_traces(self.switchboard, self.journal, usage=self.settings.trace_usage) if asked else ""
+
     def _make_scheduler(self, account: Account) -> Scheduler:
-        settings = self.settings
+        settings, recorder = self.settings, self._make_recorder(account)
+        templates = Templates(
+            self.journal,
+            TemplateOptions(
+                Cold(settings.starts), settings.spares, settings.keep_alive, self.state_dir / TEMPLATES_FOLDER
+            ),
+            self.platform,
+        )
+        self._stack.push_async_callback(templates.aclose)
+        stage = make_stage(settings.conditions, self.journal, self.state_dir)
+        self._stack.push_async_callback(stage.aclose)
         maker = InstanceMaker(
             self.walls,
             self._catalog,
-            Interpreters(),
+            self._interpreters,
             self.journal,
-            MakerOptions(account, self.state_dir, Network(settings.network), settings.strict, settings.limits),
+            MakerOptions(
+                account,
+                self.state_dir,
+                settings.instance_network,
+                settings.strict,
+                settings.limits,
+                self._timing(),
+                recorder=recorder,
+                gpu_meter=self._gpus.meter,
+                stage=stage,
+                trace=self._trace(),
+                trace_reads=settings.trace_reads,
+            ),
+            self.switchboard,
+            self._desk.debugger,
+            templates,
         )
         self._stack.callback(maker.close)
-        limits = Limits(
-            freeze=settings.freeze,
-            freeze_after=settings.freeze_after_ms / 1000,
-            keep_alive=settings.keep_alive,
-            max_instances=settings.max_instances,
-            queue_timeout=settings.queue_timeout,
-            start_timeout=settings.start_timeout,
-        )
-        return Scheduler(maker, self.journal, limits)
-
-    def _deploy(self, function: Function) -> None:
-        """A function that can not be deployed is told, and does not keep the others from running."""
-        try:
-            self._catalog.find(function.runtime)
-            self.engine.registry.deploy(function)
-        except UserError as failed:
-            error = type(failed)(failed.message, failed.next_step, failed.place or function.place)
-            self._refused[str(function.name)] = str(error)
-            self.engine.registry.refuse(function.name, not_startable(error))
-            self.journal.notice(str(error), level="error", function=str(function.name))
+        return Scheduler(maker, self.journal, Limits.of(settings), self._gpus, self.platform)
 
     def _moved_on(self, old: Revision | None, new: Revision | None) -> None:
-        if old is not None:
+        over = self._goes_over(old, new)
+        if old is not None and not over:
             self._scheduler.withdraw(old)
         if new is not None and new.function.provisioned:
             self._scheduler.deploy(new)
+
+    # --- what changes while it runs ---
+
+    def _make_reloader(self, registry: Registry) -> Reloader | None:
+        settings = self.settings
+        if not settings.reload:
+            return None
+        from emulator.reload.reloader import Reloader  # calls that start an emulator for themselves need none
+
+        return Reloader(self, registry, self.journal, self.state_dir, settings.reload_debounce_ms / 1000)
+
+    @property
+    def writes_code(self) -> bool:
+        """Whether what functions write to /code lands in their code folder."""
+        return not self.walls.process.mounts and not self.settings.strict
+
+    async def build(self, function: Function, command: str, sink: Callable[[bytes], None]) -> None:
+        """Run a command in the project's folder, as `fclocal build` does. Raises `UserError`."""
+        from emulator.reload.guarded import run_guarded  # as above
+
+        step = BuildStep(command, self.project.root, place=Place(SETTINGS_FILE))
+        spec = self._catalog.specs.get(function.runtime)
+        await run_guarded(function, [step], spec, self._interpreters, sink)
+
+    def _goes_over(self, old: Revision | None, new: Revision | None) -> bool:
+        """Whether the instances of a revision go on with the code of the next one."""
+        if self._keeper is None:
+            if new is None or new.function.keep is None or not self.settings.reload:
+                return False
+            from emulator.reload.keeper import Keeper  # few functions keep what they have loaded
+
+            self._keeper = Keeper(self._scheduler, self.engine.registry.contents, self.journal)
+        return self._keeper.moved_on(old, new)
+
+    def interpreter_of(self, function: Function, command: str) -> Interpreter | None:
+        """That which runs a function in a language, or None."""
+        from emulator.reload.syntax import interpreter_of  # as above
+
+        return interpreter_of(function, command, self._catalog, self._interpreters)
+
+    def on_project(self, listener: Callable[[Project], None]) -> None:
+        """`listener` is told of each project that takes the place of the one before."""
+        self._project_listeners.append(listener)
+
+    def read(self) -> Read:
+        """Settings and project as they are on the disk now. Raises `UserError`."""
+        from emulator.reload.home import Read  # as above
+
+        settings, project = self._reread() if self._reread is not None else (self.settings, self.project)
+        return Read(settings, apply_to_project(settings, project))
+
+    def know(self, read: Read) -> None:
+        """The project is this one from now on. Of the settings, only those about functions can change."""
+        if others := changed_options(self.settings, read.settings):
+            self.journal.notice(f"to change {', '.join(others)}, stop and start again")
+        self.settings = replace(
+            self.settings, **{name: getattr(read.settings, name) for name in ("functions", *OF_FUNCTIONS)}
+        )
+        self.project = self.engine.project = read.project
+        for listener in self._project_listeners:
+            listener(read.project)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -183,10 +330,37 @@ class Emulator:
 
     async def kill(self) -> None:
         """End every instance at once, whatever it is doing; leaving the context is quick after this."""
+        if self._recorder is not None:
+            self._recorder.end()
         with contextlib.suppress(FclocalError):
             await self._scheduler.kill()
 
+    async def open_debug_port(self) -> None:
+        """Let editors attach from now on, at `debug_port`. Raises `UserError`."""
+        await self._desk.open(self.state_dir, self.settings.debug_port, self.settings.debug_node_port)
+
+    def _debug_options(self) -> DebugOptions:
+        stops: Literal["one", "all"] = "all" if self.settings.debug_stops == "all" else "one"
+        return DebugOptions(always=self.settings.debug, stops=stops, restart=self._replace_instances)
+
+    def _timing(self) -> Timing:
+        return msgspec.convert({"timeout": self.settings.debug_timeout, "grace": self.settings.debug_grace}, Timing)
+
+    def _replace_instances(self) -> None:
+        for instance in self._scheduler.instances():
+            instance.condemn(StopReason.REPLACED)
+
     # --- what it is ---
+
+    @property
+    def debug_port(self) -> int:
+        """Where editors attach; 0 while they can not."""
+        return self._desk.port
+
+    @property
+    def debug_node_port(self) -> int:
+        """Where they attach to Node.js."""
+        return self._desk.node_port
 
     @property
     def state_dir(self) -> Path:
@@ -207,17 +381,17 @@ class Emulator:
         return self._findings
 
     @property
-    def refused(self) -> dict[str, str]:
+    def refused(self) -> Mapping[str, str]:
         """Functions that could not be deployed, and why."""
-        return dict(self._refused)
-
-    def _region(self) -> str:
-        return next((function.region for function in self.project.functions), DEFAULT_REGION)
+        return self.deployments.refused
 
 
-def _load_gateway() -> None:
+def _load_gateway(reload: bool) -> None:
     import emulator.gateway.app
-    import emulator.gateway.server  # noqa: F401
+    import emulator.gateway.server
+
+    if reload:
+        import emulator.reload.reloader  # noqa: F401
 
 
 async def _end(task: asyncio.Task[None]) -> None:

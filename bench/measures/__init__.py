@@ -6,7 +6,21 @@ from collections.abc import Callable, Mapping
 
 from bench.context import Bench
 from bench.findings import Findings
-from bench.measures import burst, cold, freeze, large, start, warm
+from bench.measures import (
+    burst,
+    cold,
+    coldstart,
+    containers,
+    debug,
+    freeze,
+    keep,
+    large,
+    reload,
+    spares,
+    start,
+    warm,
+    zygote,
+)
 
 MEASURES: Mapping[str, Callable[[Bench], Findings]] = {
     "warm": warm.measure,
@@ -14,5 +28,12 @@ MEASURES: Mapping[str, Callable[[Bench], Findings]] = {
     "freeze": freeze.measure,
     "start": start.measure,
     "cold": cold.measure,
+    "coldstart": coldstart.measure,
     "burst": burst.measure,
+    "zygote": zygote.measure,
+    "spares": spares.measure,
+    "containers": containers.measure,
+    "debug": debug.measure,
+    "reload": reload.measure,
+    "keep": keep.measure,
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from pathlib import Path
 
 from bench.context import Bench
 from bench.findings import Findings, Goal, Sense, Table, median, ratio
+from bench.interpreter import TELLS, interpreter
 from bench.load import OK
 from bench.servers.base import Running, ServerFailed, ask
 from bench.servers.product import Product, invoke_path
@@ -17,14 +17,7 @@ from bench.servers.product import Product, invoke_path
 # measure the interpreter's own start against itself.
 MODULES = ("asyncio", "email.message", "http.client", "json", "logging", "urllib.request")
 IMPORTS = f"import {', '.join(MODULES)}"
-HANDLER = f"""\
-{IMPORTS}
-import sys
-
-
-def handler(event, context):
-    return json.dumps({{"python": sys.executable, "prefix": sys.base_prefix, "version": list(sys.version_info[:2])}})
-"""
+HANDLER = f"{IMPORTS}\n{TELLS}"
 LIMIT = 1.5
 
 
@@ -34,7 +27,7 @@ def measure(bench: Bench) -> Findings:
     ours: list[float] = []
     bare: list[float] = []
     with bench.running(Product(handler=HANDLER, functions=names)) as product:
-        python = _interpreter(product, names[0])
+        python = interpreter(product, invoke_path(names[0]))
         for name in names[1:]:
             bench.say(f"cold: {len(ours) + 1} of {bench.sizes.samples}")
             ours.append(_cold_seconds(product, name))
@@ -49,16 +42,6 @@ def measure(bench: Bench) -> Findings:
         [Goal("cold.start", "cold start, of a bare import of the same modules", Sense.AT_MOST, LIMIT, times)],
         {"product_ms": median(ours) * 1000, "bare_ms": median(bare) * 1000, "ratio": times, "modules": list(MODULES)},
     )
-
-
-def _interpreter(product: Running, name: str) -> Path:
-    """The interpreter that the function runs on, where it lies outside the walls."""
-    said = json.loads(product.call("{}", invoke_path(name)).text)
-    version = ".".join(map(str, said["version"]))
-    found = Path(said["prefix"]) / "bin" / f"python{version}"
-    if not found.exists():
-        raise ServerFailed(f"the function's interpreter {said['python']} is not found outside the walls at {found}")
-    return found
 
 
 def _cold_seconds(product: Running, name: str) -> float:

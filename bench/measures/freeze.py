@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from bench.context import BODY_BYTES, Bench
+from bench.event_log import events
 from bench.findings import Findings, Goal, Sense, Table, median, ratio
 from bench.servers.base import Running, echo_body
 from bench.servers.product import Product
@@ -99,7 +99,4 @@ class _Thaw:
 
 def freezes(log: Path) -> int:
     """How often the emulator that wrote this event stream froze an instance."""
-    # What follows the last line end is still being written.
-    lines = log.read_text(encoding="utf-8").split("\n")[:-1]
-    events = (json.loads(line) for line in lines if line.startswith("{"))
-    return sum(event.get("after") == "frozen" for event in events)
+    return sum(event.get("after") == "frozen" for event in events(log))

@@ -23,8 +23,8 @@ def measure(bench: Bench) -> Findings:
     theirs: list[float] = []
     for number in range(bench.sizes.samples):
         bench.say(f"start: {number + 1} of {bench.sizes.samples}")
-        ours.append(_start_seconds(bench, Product(functions=FUNCTIONS), _says_ready))
-        theirs.append(_start_seconds(bench, UvicornEcho(), lambda it: True))
+        ours.append(_start_seconds(bench, Product(functions=FUNCTIONS), is_ready))
+        theirs.append(_start_seconds(bench, UvicornEcho(), lambda it: _answers(it.port)))
     times = median(ratio(one, other) for one, other in zip(ours, theirs, strict=True))
     rows = [
         ["fclocal, 10 functions", f"{median(ours) * 1000:.0f}", f"{times:.2f}"],
@@ -37,22 +37,23 @@ def measure(bench: Bench) -> Findings:
     )
 
 
-def _start_seconds(bench: Bench, server: Server, says_ready: Callable[[Running], bool]) -> float:
+def _start_seconds(bench: Bench, server: Server, ready: Callable[[Running], bool]) -> float:
     began = time.perf_counter()
     with bench.starting(server) as it:
         while time.perf_counter() < began + READY_SECONDS and not it.has_died:
-            if says_ready(it) and _answers(it.port):
+            if ready(it):
                 return time.perf_counter() - began
             time.sleep(POLL_SECONDS)
     raise ServerFailed(f"{server.name} was not ready: {it.process.log_tail()}")
 
 
-def _says_ready(it: Running) -> bool:
+def is_ready(it: Running) -> bool:
+    """Whether the product says so, and its port answers."""
     try:
         data = json.loads(endpoint_file(it.process.log.parent).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(data["port"] == it.port)
+    return bool(data["port"] == it.port) and _answers(it.port)
 
 
 def _answers(port: int) -> bool:

@@ -29,21 +29,29 @@ FUNCTION = """\
       handler: index.handler
       code: ./code
       cpu: 1
-      memorySize: 1024
+      memorySize: {memory_mb}
       diskSize: 512
       timeout: 60
 """
+LAYER = "packages"
+LAYERS = f"      layers: ['acs:fc:cn-hangzhou:1:layers/{LAYER}/versions/1']\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """`fclocal start` as a user starts it; `flags` are the exception, and named in the table."""
+    """`fclocal start` as a user starts it; `flags` are the exception, and named in the table.
+
+    `layer` is a folder that the functions have in /opt, `options` the text of `.fclocal.yaml`.
+    """
 
     name: str = "fclocal"
     title: str = "fclocal"
     flags: tuple[str, ...] = ()
     handler: str = ECHO
     functions: tuple[str, ...] = ("echo",)
+    memory_mb: int = 1024
+    layer: Path | None = None
+    options: str = ""
     env: Mapping[str, str] = field(default_factory=lambda: dict(ENVIRONMENT))
 
     def prepare(self) -> str:
@@ -53,10 +61,19 @@ class Product:
         code = folder / "code"
         code.mkdir()
         (code / "index.py").write_text(self.handler, encoding="utf-8")
-        functions = "".join(FUNCTION.format(name=name) for name in self.functions)
-        (folder / "s.yaml").write_text(HEAD + functions, encoding="utf-8")
+        (folder / "s.yaml").write_text(HEAD + "".join(map(self._function, self.functions)), encoding="utf-8")
+        if self.layer is not None:
+            layers = folder / ".fclocal" / "layers"
+            layers.mkdir(parents=True)
+            (layers / LAYER).symlink_to(self.layer)
+        if self.options:
+            (folder / ".fclocal.yaml").write_text(self.options, encoding="utf-8")
         argv = (sys.executable, "-m", "emulator", "start", "--port", str(port), *self.flags)
         return Launch(argv, invoke_path(self.functions[0]), folder, self.env)
+
+    def _function(self, name: str) -> str:
+        text = FUNCTION.format(name=name, memory_mb=self.memory_mb)
+        return text if self.layer is None else text + LAYERS
 
 
 def invoke_path(function: str) -> str:

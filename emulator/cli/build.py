@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +13,12 @@ from emulator.cli.context import Workplace, workplace
 from emulator.cli.loop import run
 from emulator.cli.options import project_options, settings_options
 from emulator.cli.project import choose_functions
-from emulator.model.function import BuildStep, Function, Project
-from emulator.runtime.build import run_build_steps
+from emulator.config.settings_file import SETTINGS_FILE
+from emulator.model.function import BuildStep, Function, Place, Project
+from emulator.reload.guarded import run_guarded
 from emulator.runtime.build_steps import build_steps, missing_variables
 from emulator.runtime.interpreters import Interpreters
 from emulator.runtime.spec import RuntimeSpec
-from emulator.sandbox.reaper import Reaper
-from emulator.sandbox.remains import MARK
 
 
 @click.command(
@@ -34,13 +30,14 @@ def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) ->
     """Run `actions: pre-deploy` of the project's functions, or of those that are named.
 
     A function without such steps gets what `s build` would install: requirements.txt goes into 3rd-packages, and
-    package.json into node_modules. The steps run with the function's interpreter first on PATH, so that what they
-    compile fits it. `start` and `invoke` do this with --build.
+    package.json into node_modules. The function's `build` command of .fclocal.yaml comes last. All of them run with the
+    function's interpreter first on PATH, so that what they compile fits it. `start` and `invoke` do this with --build.
     """
     place = workplace(ctx, values)
     if not _build(choose_functions(place.project(), functions), place):
         place.terminal.tell(
-            "Nothing to build: no function has `actions: pre-deploy` steps, or a requirements.txt or package.json."
+            "Nothing to build: no function has `actions: pre-deploy` steps, a requirements.txt, a package.json, or a "
+            "`build` command in .fclocal.yaml."
         )
     return 0
 
@@ -61,43 +58,21 @@ def _build(project: Project, place: Workplace) -> bool:
     done: set[tuple[str, Path, str]] = set()
     for function in project.functions:
         spec = catalog.specs.get(function.runtime)
-        steps = [s for s in build_steps(function, spec) if (s.run, s.path, function.runtime) not in done]
+        wanted = [*build_steps(function, spec), *_own_step(function, project, place)]
+        steps = [s for s in wanted if (s.run, s.path, function.runtime) not in done]
         done.update((step.run, step.path, function.runtime) for step in steps)
         if steps:
             place.terminal.tell(place.terminal.paint_err("bold", f"Building {function.name}"))
-            run(_guarded(function, steps, spec, interpreters, place))
+            run(run_guarded(function, steps, spec, interpreters, place.terminal.tell_bytes))
             _tell_variables(function, spec, place)
     return bool(done)
 
 
-@dataclass(frozen=True, slots=True)
-class _Guard:
-    """See `runtime.build.Guard`."""
-
-    folder: Path
-    mark: Mapping[str, str]
-    reaper: Reaper
-
-    def watch(self, session: int) -> None:
-        self.reaper.watch(session)
-
-
-async def _guarded(
-    function: Function,
-    steps: Sequence[BuildStep],
-    spec: RuntimeSpec | None,
-    interpreters: Interpreters,
-    place: Workplace,
-) -> None:
-    with tempfile.TemporaryDirectory(prefix="fclocal-build-") as name:
-        folder = Path(name)
-        reaper = Reaper(asyncio.get_running_loop(), folder.name, (), (folder,))
-        try:
-            mark, _, value = f"{MARK}{folder.name}/build".partition("=")
-            guard = _Guard(folder, {mark: value}, reaper)
-            await run_build_steps(function, steps, spec, interpreters, place.terminal.tell_bytes, guard)
-        finally:
-            await reaper.aclose()
+def _own_step(function: Function, project: Project, place: Workplace) -> Iterator[BuildStep]:
+    """The command of `.fclocal.yaml` that a change of sources runs too (docs/reload.md)."""
+    command = place.settings.function(function.name).build
+    if command:
+        yield BuildStep(command, project.root, place=Place(SETTINGS_FILE))
 
 
 def _tell_variables(function: Function, spec: RuntimeSpec | None, place: Workplace) -> None:

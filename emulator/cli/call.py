@@ -6,17 +6,18 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from emulator.cli.client import Reply, Request, send
 from emulator.cli.served import Served
 from emulator.cli.terminal import Terminal
 from emulator.model import headers as h
 from emulator.model.errors import UserError
-from emulator.model.function import Api
+from emulator.model.function import Api, Place
 
 FUNCTION_FAILED = 1
 # FC's own answer where the function could not be started (runtime-contract.md §4.3): the function's fault.
@@ -24,8 +25,7 @@ START_FAILED = 412
 URL_MARKS = "/?&=%:;,@!$'()*+~#[]-._"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCall:
+class HttpCall(Struct, frozen=True):
     """The caller's own HTTP request to a function's HTTP trigger."""
 
     path: str = "/"
@@ -33,11 +33,23 @@ class HttpCall:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+def http_call(path: str | None, method: str | None, lines: Iterable[str]) -> HttpCall | None:
+    """What --path, --method and -H ask for; None where none of them is given. Raises `UserError`."""
+    headers = tuple(map(_header, lines))
+    return HttpCall(path or "/", method or "", headers) if path or method or headers else None
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, found, value = line.partition(":")
+    if not found or not name.strip() or not line.isprintable() or " " in name.strip():
+        raise UserError(f"{line!r} is no header", "write 'Name: value'", Place("-H"))
+    return name.strip(), value.strip()
+
+
+class Call(Struct, frozen=True):
     """What to invoke with. `timeout` is the caller's patience in seconds; None waits as long as it takes.
 
-    `token` is the emulator's own, which it takes in place of a signature.
+    `token` is the emulator's own, which it takes in place of a signature. `tail`: ask for the log of the call.
     """
 
     event: bytes = b""
@@ -47,12 +59,14 @@ class Call:
     timeout: float | None = None
     http: HttpCall | None = None
     token: str = ""
+    tail: bool = True
 
     def request(self, function: Served, port: int) -> Request:
         """The request for a function of the emulator on `port`."""
         if self.http is not None:
             return self._http_request(function, self.http, port)
-        headers = [(h.INVOCATION_TYPE, "Async")] if self.is_async else [(h.LOG_TYPE, "Tail")]
+        headers = [(h.INVOCATION_TYPE, "Async")] if self.is_async else []
+        headers += [(h.LOG_TYPE, "Tail")] if self.tail and not self.is_async else []
         headers += self._pass()
         if self.task_id:
             name = h.ASYNC_TASK_ID if function.api == Api.FC3.value else h.STATEFUL_ASYNC_ID
@@ -65,7 +79,7 @@ class Call:
     def _http_request(self, function: Served, http: HttpCall, port: int) -> Request:
         if not function.host:
             raise UserError(
-                f"function {function.name} has no HTTP trigger", "leave out --path, --method and -H, and give an event"
+                f"function {function.name} has no HTTP trigger", "leave out path, method and headers, and give an event"
             )
         headers = [*http.headers, *([(h.INVOCATION_TYPE, "Async")] if self.is_async else []), *self._pass()]
         path = quote(http.path if http.path.startswith("/") else f"/{http.path}", safe=URL_MARKS)
@@ -81,8 +95,7 @@ class LogSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TailLog:
+class TailLog(Struct, frozen=True):
     """The log of a call to an emulator in another process: the last 4 KB, as `X-Fc-Log-Result` has it."""
 
     tell: Callable[[str], None]

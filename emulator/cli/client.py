@@ -6,15 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import httptools
+from msgspec import Struct
 
 READ_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What to send. Host, length and connection are added where `headers` do not name them."""
 
     method: str
@@ -32,8 +31,7 @@ class Request:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer: `headers` have lower-case names; `parts` are the body as it comes."""
 
     status: int
@@ -68,7 +66,9 @@ class _Parser:
         return "content-length" in self.headers or "chunked" in self.headers.get("transfer-encoding", "")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        # Several of one name are a list (RFC 9110 §5.3).
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
         self.head_done = True

@@ -10,11 +10,13 @@ from typing import get_type_hints
 
 import click
 
+from emulator.cli.docs_limits import limits_markdown
 from emulator.cli.docs_states import states_markdown
 from emulator.cli.foreign import FOREIGN
 from emulator.cli.main import CRASHED, INTERRUPTED, cli
 from emulator.config.settings_docs import options_markdown
-from emulator.model.events import EVENT_TYPES, KINDS
+from emulator.model.coldstart import FileRead, PageCache
+from emulator.model.events import EVENT_TYPES, KINDS, TracedImport, TracedPhase
 from emulator.model.lifecycle import State
 from emulator.triggers.samples import SAMPLES
 
@@ -32,7 +34,8 @@ CODES = f"""
 | code | meaning |
 |---|---|
 | 0 | done; `start` was stopped in good order |
-| 1 | `invoke`: the function failed, and FC's error body is on stdout. `doctor`: something can be lifted |
+| 1 | `invoke`, `coldstart`: the function failed, its error is on stdout. `coldstart`: the budget does not hold. \
+`doctor`: something can be lifted. `parity`: differences. `sweep`: no size is enough |
 | 2 | it was not done: wrong usage or project file, or FC refused the call. One message says what, where and what next |
 | {CRASHED} | a fault of fclocal; `.fclocal/crash-*.txt` says what happened |
 | {INTERRUPTED} | Ctrl-C; for `start`, Ctrl-C twice (143 for a second SIGTERM) |
@@ -43,7 +46,8 @@ such a file as well, and the caller gets 500 `InternalServerError`, whose messag
 ## Running emulator
 
 While `start` runs, `.fclocal/endpoint.json` beside the project file holds `url`, `port`, `pid`, `started` (tells the
-process from a later one with the same pid) and `functions` (name, API and HTTP host of each). Only its owner may read
+process from a later one with the same pid), `functions` (name, API and HTTP host of each) and `pending` (those whose
+images are not there yet). Only its owner may read
 it. It is gone after the end; a file that a killed process left is not believed.
 """
 
@@ -51,7 +55,8 @@ EVENTS_HEAD = """# Events
 
 Made from `emulator/model/events.py`; `python -m emulator.cli.docs` writes it again.
 
-`fclocal start --json` prints one JSON object a line. The first has the kind `ready`: `url`, `port`, `functions`, and
+`fclocal start --json` prints one JSON object a line. The first has the kind `ready`: `url`, `port`, `functions`,
+`pending` (functions whose images are not there yet), and
 the same moment as `at` and as `time` (Unix seconds), so that the others can be dated. `at` is a monotonic clock in
 seconds. `instance_id` and `request_id` are FC's; `function` is `service$function` for FC 2.
 """
@@ -67,8 +72,8 @@ def events_markdown() -> str:
     """docs/events.md."""
     parts = [EVENTS_HEAD]
     for kind in EVENT_TYPES:
-        doc = inspect.getdoc(kind) or ""
-        text = "" if doc.startswith(kind.__name__ + "(") else f"\n{' '.join(doc.split())}\n"
+        doc = inspect.cleandoc(vars(kind).get("__doc__") or "")
+        text = f"\n{' '.join(doc.split())}\n" if doc else ""
         rows = [f"| `{name}` | {type_} |" for name, type_ in _fields(kind).items()]
         parts.append(f"\n## {KINDS[kind]}\n{text}\n| field | type |\n|---|---|\n" + "\n".join(rows) + "\n")
     return "".join(parts)
@@ -113,7 +118,13 @@ JSON_TYPES: Mapping[object, str] = {
     int: "whole number",
     float: "number",
     bool: "true or false",
+    float | None: "number or null",
     tuple[str, ...]: "list of texts",
+    tuple[TracedPhase, ...]: "list of lists",
+    tuple[TracedImport, ...]: "list of lists",
+    tuple[FileRead, ...]: "list of objects: `path`, `size`, `read`, `mapped`, `times`, `at_ms`, `busy_ms`, `cached`",
+    tuple[tuple[str, int], ...]: "list of pairs: path, bytes",
+    PageCache: "object with bytes: `size`, `before`, `after`, `mapped`, `unknown`; and how many `files`",
     State: "a [state](states.md)",
 }
 
@@ -141,12 +152,13 @@ def _samples() -> str:
 
 
 def _fields(kind: type) -> Mapping[str, str]:
-    return {name: JSON_TYPES.get(type_, type_.__name__) for name, type_ in get_type_hints(kind).items()}
+    return {name: JSON_TYPES.get(type_) or type_.__name__ for name, type_ in get_type_hints(kind).items()}
 
 
 PAGES = {
     "commands.md": commands_markdown,
     "events.md": events_markdown,
+    "limits.md": limits_markdown,
     "options.md": options_markdown,
     "states.md": states_markdown,
 }

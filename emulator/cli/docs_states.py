@@ -62,6 +62,8 @@ STOP_REASONS: Mapping[StopReason, str] = {
     StopReason.START_FAILED: "its server did not come up",
     StopReason.INIT_FAILED: "its Initializer failed",
     StopReason.EXCLUSIVE: "it served the one request that it was for",
+    StopReason.DISPLACED: "it was idle, and another function needed its part of a GPU's memory",
+    StopReason.DEBUGGED: "an editor has left, and Python up to 3.11 stays slow; or one has come that could not stop it",
     StopReason.SHUTDOWN: "the emulator stops",
 }
 TASK_STATES: Mapping[TaskState, str] = {

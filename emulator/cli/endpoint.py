@@ -6,8 +6,10 @@ import json
 import os
 import secrets
 import subprocess
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct
 
 from emulator.cli.served import Served
 from emulator.model.errors import UserError
@@ -18,16 +20,18 @@ ENDPOINT_FILE = "endpoint.json"
 IGNORE = "# Made by fclocal\n*\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A running emulator and its functions. `started` tells its process from a later one that got the same pid."""
+class Endpoint(Struct, frozen=True):
+    """A running emulator and its functions. `started` tells its process from a later one that got the same pid;
+    `pending` are those functions whose images are not there yet."""
 
     url: str
     port: int
     pid: int
     started: str
     token: str = ""
+    debug_port: int = 0
     functions: tuple[Served, ...] = ()
+    pending: tuple[str, ...] = ()
 
 
 def process_started(pid: int) -> str:
@@ -44,10 +48,10 @@ def process_started(pid: int) -> str:
     return done.stdout.strip()
 
 
-def this_endpoint(url: str, port: int, functions: tuple[Served, ...], token: str) -> Endpoint:
+def this_endpoint(url: str, port: int, functions: tuple[Served, ...], token: str, debug_port: int = 0) -> Endpoint:
     """The endpoint of this process."""
     pid = os.getpid()
-    return Endpoint(url, port, pid, process_started(pid), token, functions)
+    return Endpoint(url, port, pid, process_started(pid), token, debug_port, functions)
 
 
 def prepare_state_dir(state_dir: Path) -> None:
@@ -73,7 +77,7 @@ def write_endpoint(state_dir: Path, endpoint: Endpoint) -> Path:
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
-            json.dump({k: v for k, v in asdict(endpoint).items() if v != ""}, file, indent=2)
+            json.dump({k: v for k, v in msgspec.to_builtins(endpoint).items() if v != ""}, file, indent=2)
             file.write("\n")
         draft.replace(path)
     except BaseException:
@@ -87,7 +91,8 @@ def read_endpoint(state_dir: Path) -> Endpoint | None:
     try:
         data = json.loads((state_dir / ENDPOINT_FILE).read_text(encoding="utf-8"))
         functions = tuple(Served(**item) for item in data.pop("functions", ()))
-        endpoint = Endpoint(**data, functions=functions)
+        pending = tuple(data.pop("pending", ()))
+        endpoint = Endpoint(**data, functions=functions, pending=pending)
     except (OSError, ValueError, TypeError, AttributeError):
         return None
     return endpoint if _is_sound(endpoint) and is_alive(endpoint) else None
@@ -95,8 +100,9 @@ def read_endpoint(state_dir: Path) -> Endpoint | None:
 
 def _is_sound(endpoint: Endpoint) -> bool:
     """False for a file that somebody wrote by hand."""
-    texts = (endpoint.url, endpoint.started, endpoint.token, *(f.name for f in endpoint.functions))
-    return all(type(n) is int for n in (endpoint.pid, endpoint.port)) and all(isinstance(t, str) for t in texts)
+    texts = (endpoint.url, endpoint.started, endpoint.token, *(f.name for f in endpoint.functions), *endpoint.pending)
+    numbers = (endpoint.pid, endpoint.port, endpoint.debug_port)
+    return all(type(n) is int for n in numbers) and all(isinstance(t, str) for t in texts)
 
 
 def is_alive(endpoint: Endpoint) -> bool:

@@ -33,6 +33,10 @@ class Follower:
         """How many invocations run."""
         return len(self._running)
 
+    @property
+    def started(self) -> bool:
+        return self._task is not None
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="print the log")
 

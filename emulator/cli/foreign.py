@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from emulator.model.errors import UserError
 from emulator.model.function import Place
 
-NO_DEBUGGER = "breakpoints are not in this version; let your code start a debugger, such as debugpy.listen(5678)"
+NO_DEBUGGER_NEEDED = "leave it out: `fclocal start` lets editors attach to every instance (docs/debugging.md)"
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignFlag:
+class ForeignFlag(Struct, frozen=True):
     """A flag of another tool, and what to do here."""
 
     names: tuple[str, ...]
@@ -24,10 +23,9 @@ class ForeignFlag:
 
 
 FOREIGN = (
-    ForeignFlag(("-c", "--config"), NO_DEBUGGER),
-    ForeignFlag(("-d", "--debug-port"), NO_DEBUGGER),
-    ForeignFlag(("--debug-args",), NO_DEBUGGER),
-    ForeignFlag(("--debugger-path",), NO_DEBUGGER),
+    ForeignFlag(("-c", "--config"), "run `fclocal ide vscode --write`, or another editor's name, once"),
+    ForeignFlag(("--debug-args",), NO_DEBUGGER_NEEDED),
+    ForeignFlag(("--debugger-path",), NO_DEBUGGER_NEEDED),
     ForeignFlag(("--tmp-dir",), "each instance has a /tmp of its own; a nasConfig mount is a folder that stays"),
     ForeignFlag(("-m", "--mode"), "leave it out: an emulator that runs always answers SDKs, triggers and `invoke`"),
     ForeignFlag(("--server-port",), "use --port with `fclocal start`"),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
+import msgspec
 
 from emulator.cli.arguments import function_argument
-from emulator.cli.call import Call, HttpCall, TailLog, call
+from emulator.cli.call import Call, TailLog, call, http_call
 from emulator.cli.context import Workplace, workplace
 from emulator.cli.endpoint import Endpoint, read_endpoint
 from emulator.cli.foreign import foreign_options
 from emulator.cli.loop import run
-from emulator.cli.options import project_options, settings_options, take_given
+from emulator.cli.options import project_options, settings_options, take_given, without_effect
 from emulator.cli.payload import read_event
 from emulator.cli.project import choose_functions, choose_name
 from emulator.cli.served import served
@@ -23,9 +24,7 @@ from emulator.model.errors import UserError
 from emulator.model.function import HTTP_METHODS, Place
 
 # What makes no difference to one call.
-NOT_HERE = ("host", "port", "json")
-# What counts also where the emulator runs already.
-ALWAYS = ("state_dir", "color", "log_level")
+NOT_HERE = ("host", "port", "json", "reload", "reload_debounce_ms", "cold", "spares")
 
 CALL_OPTIONS: tuple[click.Parameter, ...] = (
     click.Option(["-e", "--event"], metavar="TEXT", help="The event. Without -e, -f or a pipe it is empty."),
@@ -88,21 +87,20 @@ def command(ctx: click.Context, /, function: str | None, function_name: str | No
     wanted = _take_call(values)
     given = take_given(values)
     place = workplace(ctx, values)
-    wanted = replace(wanted, event=read_event(*_take_event(values), tell=place.terminal.tell))
+    wanted = msgspec.structs.replace(wanted, event=read_event(*_take_event(values), tell=place.terminal.tell))
     name = function or function_name
     endpoint = read_endpoint(place.settings.state_dir)
     if endpoint is not None:
-        return _invoke_running(endpoint, name, wanted, place, [flag for flag in given if flag not in ALWAYS])
+        return _invoke_running(endpoint, name, wanted, place, given)
     return _invoke_alone(name, wanted, place)
 
 
-def _invoke_running(endpoint: Endpoint, name: str | None, wanted: Call, place: Workplace, flags: Sequence[str]) -> int:
-    if flags:
-        names = ", ".join(OPTIONS[flag].flag for flag in flags)
-        place.terminal.tell(f"fclocal: the emulator at {endpoint.url} runs already, {names} changes nothing for it")
+def _invoke_running(endpoint: Endpoint, name: str | None, wanted: Call, place: Workplace, given: Sequence[str]) -> int:
+    if told := without_effect(endpoint.url, given):
+        place.terminal.tell(told)
     chosen = choose_name([f.name for f in endpoint.functions], name)
     function = next(f for f in endpoint.functions if f.name == chosen)
-    wanted = replace(wanted, token=endpoint.token)
+    wanted = msgspec.structs.replace(wanted, token=endpoint.token)
     code, _ = run(call(endpoint.port, function, wanted, TailLog(place.terminal.tell), place.terminal))
     return code
 
@@ -121,7 +119,9 @@ def _invoke_alone(name: str | None, wanted: Call, place: Workplace) -> int:
         project = built(project, place)
     for problem in project.problems:
         place.terminal.tell(place.terminal.paint_err("yellow", f"! {problem}"))
-    emulator = open_emulator(replace(place.settings, port=0), project, whole=False)
+    emulator = open_emulator(
+        dataclasses.replace(place.settings, port=0, reload=False, cold="faithful"), project, whole=False
+    )
     function = served(project.functions[0])
     return run(invoke_alone(emulator, function, wanted, place.terminal, place.settings.log_level), place.faults())
 
@@ -131,8 +131,7 @@ def _take_event(values: dict[str, Any]) -> tuple[str | None, str | None, bool]:
 
 
 def _take_call(values: dict[str, Any]) -> Call:
-    path, method, lines = values.pop("path"), values.pop("method"), values.pop("headers")
-    http = HttpCall(path or "/", method or "", tuple(map(_header, lines))) if path or method or lines else None
+    http = http_call(values.pop("path"), values.pop("method"), values.pop("headers"))
     is_async = values.pop("invocation_type") == "Async"
     task_id = values.pop("task_id")
     if task_id and not is_async:
@@ -144,10 +143,3 @@ def _take_call(values: dict[str, Any]) -> Call:
         timeout=values.pop("timeout"),
         http=http,
     )
-
-
-def _header(line: str) -> tuple[str, str]:
-    name, found, value = line.partition(":")
-    if not found or not name.strip() or not line.isprintable() or " " in name.strip():
-        raise UserError(f"{line!r} is no header", "write 'Name: value'", Place("-H"))
-    return name.strip(), value.strip()

@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
+from msgspec import Struct
+from msgspec.structs import asdict
+
 from emulator.model.events import Event, kind_of
 
 
@@ -16,8 +19,10 @@ def to_line(kind: str, fields: Mapping[str, object]) -> str:
 
 def to_lines(events: Iterable[Event]) -> str:
     """A batch of events, to be written at once."""
-    return "".join(to_line(kind_of(event), event._asdict()) for event in events)
+    return "".join(to_line(kind_of(event), asdict(event)) for event in events)
 
 
 def _value(value: object) -> object:
+    if isinstance(value, Struct):
+        return asdict(value)
     return value.value if isinstance(value, Enum) else str(value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from emulator.cli.call import FUNCTION_FAILED, Call, call
 from emulator.cli.engine import RunningEmulator
@@ -30,7 +31,7 @@ async def invoke_alone(
     emulator: RunningEmulator, function: Served, wanted: Call, terminal: Terminal, level: str
 ) -> int:
     """Start, invoke, stop; the log goes to stderr. Returns the exit code."""
-    renderer = LogRenderer(terminal.paint_err, [function.name], level)
+    renderer = LogRenderer(terminal.paint_err, [function.name], level, hints=terminal.is_heard)
     follower = Follower(emulator.journal.subscribe(), renderer.batch, terminal.write_err)
     follower.start()
     try:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
+from msgspec.structs import fields
 
-from emulator.config.settings import OPTIONS, Option
+from emulator.config.option import Option
+from emulator.config.settings import OPTIONS
 from emulator.config.settings_values import Kind
 from emulator.model.errors import ConfigError
 from emulator.model.function import Place
 
+# What counts also where the emulator runs already.
+ALWAYS = ("state_dir", "color", "log_level")
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+
+class Selection(Struct, frozen=True):
     """Which project: a file, or what to run without one."""
 
     file: Path | None = None
@@ -76,6 +80,12 @@ def take_given(values: Mapping[str, Any]) -> list[str]:
     return [name for name in OPTIONS if values.get(name) is not None]
 
 
+def without_effect(url: str, given: Iterable[str]) -> str:
+    """What to say of the flags that come too late for the emulator that runs; nothing where there are none."""
+    flags = ", ".join(OPTIONS[name].flag for name in given if name not in ALWAYS)
+    return f"fclocal: the emulator at {url} runs already, {flags} changes nothing for it" if flags else ""
+
+
 def setting_option(option: Option) -> click.Option:
     """One option of `Settings` as a flag."""
     short = [option.short] if option.short else []
@@ -91,7 +101,7 @@ def setting_option(option: Option) -> click.Option:
 
 
 def _help(option: Option) -> str:
-    if option.default in (None, True, False) or option.kind is Kind.VARIABLES:
+    if option.default in (None, "", True, False) or option.kind is Kind.VARIABLES:
         return option.help
     text = f"{option.default:g}" if isinstance(option.default, float) else option.default
     return f"{option.help} [{text}{' ' + option.unit if option.unit else ''}]"
@@ -102,7 +112,7 @@ class SettingType(click.ParamType[Any]):
 
     def __init__(self, option: Option) -> None:
         self.option = option
-        words = {Kind.INTEGER: "number", Kind.NUMBER: option.unit or "number", Kind.PATH: "dir"}
+        words = {Kind.INTEGER: "number", Kind.NUMBER: option.unit or "number", Kind.PATH: "dir", Kind.SPEED: "speed"}
         self.name = words.get(option.kind, "text")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

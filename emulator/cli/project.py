@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from emulator.cli.options import Selection
 from emulator.config.project import adhoc_project, find_project, load_project
 from emulator.config.settings import did_you_mean
@@ -72,7 +74,7 @@ def choose_functions(project: Project, names: tuple[str, ...]) -> Project:
         return project
     chosen = {choose_function(project, name) for name in names}
     kept = tuple(function for function in project.functions if function.name in chosen)
-    return Project(project.root, project.file, kept, project.domains, project.problems)
+    return replace(project, functions=kept)
 
 
 def choose_function(project: Project, name: str | None) -> FunctionName:

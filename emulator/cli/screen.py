@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from emulator import __version__
 from emulator.cli.terminal import Paint, columns, cut
@@ -16,8 +17,7 @@ SCREEN_LINES = 12
 OTHER_LINES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """One function as the screen has it. `walls` names the rung it runs in, or says why it does not run."""
 
     function: Function
@@ -25,13 +25,40 @@ class Shown:
     walls: str
 
 
-def first_screen(url: str, project: Project, functions: Sequence[Shown], paint: Paint, width: int) -> list[str]:
-    """URL, trigger, runtime, limits and walls of each function; what does not fit is summed up."""
+def first_screen(
+    url: str,
+    debug_ports: tuple[int, int],
+    project: Project,
+    functions: Sequence[Shown],
+    paint: Paint,
+    width: int,
+    *,
+    console: bool,
+) -> list[str]:
+    """URL, trigger, runtime, limits and walls of each function; what does not fit is summed up.
+
+    `debug_ports` are those for editors, and for editors of Node.js, which are shown where a function needs them;
+    `console` says whether there is one.
+    """
     where = f"  {project.file.name}" if project.file else ""
-    title = f"{paint('bold', 'fclocal')} {__version__}  {paint('green', url)}{paint('dim', where)}"
     domains = _domains(project, url.rpartition(":")[2], width)
     rows = _functions(functions, SCREEN_LINES - OTHER_LINES - len(domains), width)
-    return [title, "", *rows, *domains, "", paint("dim", _help(functions))]
+    behind = paint("dim", f"{where}  debug {_debug_ports(functions, *debug_ports)}")
+    last = _help(functions, f"{url}/_console" if console else "")
+    return [title(url, paint) + behind, "", *rows, *domains, "", paint("dim", last)]
+
+
+def _debug_ports(functions: Sequence[Shown], port: int, node_port: int) -> str:
+    """A custom runtime may be a program of either kind."""
+    runtimes = [each.function.runtime for each in functions]
+    node = f"127.0.0.1:{node_port} (Node.js)" if any(it.startswith(("nodejs", "custom")) for it in runtimes) else ""
+    other = f"127.0.0.1:{port}" if not all(it.startswith("nodejs") for it in runtimes) else ""
+    return ", ".join(filter(None, (other, node)))
+
+
+def title(url: str, paint: Paint) -> str:
+    """The first words of the first line. Tasks of editors wait for them (ide/vscode.py)."""
+    return f"{paint('bold', 'fclocal')} {__version__}  {paint('green', url)}"
 
 
 def _domains(project: Project, port: str, width: int) -> list[str]:
@@ -71,10 +98,11 @@ def _sum_up(functions: Sequence[Shown]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.most_common(6))
 
 
-def _help(functions: Sequence[Shown]) -> str:
+def _help(functions: Sequence[Shown], console: str) -> str:
     name = str(functions[0].function.name) if functions else "FUNCTION"
     quoted = f"'{name}'" if "$" in name else name
-    return f"Ctrl-C stops. In another terminal: fclocal invoke {quoted} -e '{{}}'"
+    pages = f"Console: {console}. " if console else ""
+    return f"Ctrl-C stops. {pages}Call: fclocal invoke {quoted} -e '{{}}'"
 
 
 def problem_lines(problems: Iterable[Problem], findings: Iterable[Finding], paint: Paint) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from emulator.model.function import LATEST, Api, Function, FunctionName
 
@@ -11,8 +11,7 @@ FC2_INVOKE = "/2016-08-15/services/{service}{dot_qualifier}/functions/{name}/inv
 FC3_INVOKE = "/2023-03-30/functions/{name}/invocations"
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """`name` is in FC's form, `api` is `fc2` or `fc3`, `host` is the host name of its HTTP trigger, or empty."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.cli.terminal import Terminal
 
@@ -12,8 +13,7 @@ PROGRAM = "fclocal"
 COMPLETE_VARIABLE = "_FCLOCAL_COMPLETE"
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """`state_dir` is where a crash file goes, once it is known."""
 
     terminal: Terminal

@@ -13,14 +13,28 @@ from emulator.cli.engine import open_emulator
 from emulator.cli.loop import run
 from emulator.cli.options import project_options, settings_options
 from emulator.cli.project import choose_functions
+from emulator.cli.screen import title
 from emulator.cli.serve import serve
-from emulator.config.settings import OPTIONS
+from emulator.config.settings import OPTIONS, Settings
 from emulator.model.errors import UserError
+from emulator.model.function import Project
 
 
-@click.command("start", params=[functions_argument(), *project_options(), *settings_options(*OPTIONS)])
+@click.command(
+    "start",
+    params=[
+        functions_argument(),
+        click.Option(
+            ["--unless-running"],
+            is_flag=True,
+            help="Where an emulator of this project runs already, say so and succeed; for the tasks of editors.",
+        ),
+        *project_options(),
+        *settings_options(*OPTIONS),
+    ],
+)
 @click.pass_context
-def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) -> int:
+def command(ctx: click.Context, /, functions: tuple[str, ...], unless_running: bool, **values: Any) -> int:
     """Run the project's functions, or only those that are named, until Ctrl-C.
 
     Ctrl-C once lets running invocations and PreStop hooks finish, twice ends everything at once.
@@ -28,6 +42,9 @@ def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) ->
     """
     place = workplace(ctx, values)
     running = read_endpoint(place.settings.state_dir)
+    if running is not None and unless_running:
+        place.terminal.say(f"{title(running.url, place.terminal.paint)}  pid {running.pid}, which runs already")
+        return 0
     if running is not None:
         raise UserError(
             f"an emulator of this project already runs at {running.url} (pid {running.pid})", "end it by: fclocal stop"
@@ -37,5 +54,10 @@ def command(ctx: click.Context, /, functions: tuple[str, ...], **values: Any) ->
         from emulator.cli.build import built  # another command, which few starts need
 
         project = built(project, place)
-    emulator = open_emulator(place.settings, project, whole=not functions)
+
+    def reread() -> tuple[Settings, Project]:
+        again = place.again()
+        return again.settings, choose_functions(again.project(), functions)
+
+    emulator = open_emulator(place.settings, project, whole=not functions, reread=reread)
     return run(serve(emulator, place.settings, place.terminal), place.faults())

@@ -98,6 +98,11 @@ class Terminal:
         return self._out.isatty()
 
     @property
+    def is_heard(self) -> bool:
+        """True where a person sees stderr."""
+        return self._err.isatty()
+
+    @property
     def width(self) -> int:
         """Cells of a line; without a terminal lines are not cut."""
         return shutil.get_terminal_size().columns if self._out.isatty() else 10_000

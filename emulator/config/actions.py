@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from emulator.config.paths import OutsideProject, inside
 from emulator.config.section import Section
@@ -28,9 +31,17 @@ def build_steps(section: Section, root: Path) -> tuple[BuildStep, ...]:
         if key.startswith("pre-") and _applies(key.removeprefix("pre-")):
             for entry in group.sections(key):
                 step = _step(entry, root)
-                if step is not None and step not in found:
+                if step is not None:
                     found.append(step)
-    return tuple(found)
+    return distinct(found)
+
+
+def distinct(steps: Iterable[BuildStep]) -> tuple[BuildStep, ...]:
+    """The first of those that do the same, wherever they were written."""
+    found: dict[BuildStep, BuildStep] = {}
+    for step in steps:
+        found.setdefault(replace(step, place=None), step)
+    return tuple(found.values())
 
 
 def _applies(command: str) -> bool:

@@ -40,9 +40,8 @@ def within(section: Section, key: str, low: float, high: float, default: float) 
     if low <= value <= high:
         return value
     nearest = min(max(value, low), high)
-    section.warn(
-        key, f"{section.name(key)} is {_n(value)}, but FC takes {_n(low)} to {_n(high)}; {_n(nearest)} is used"
-    )
+    taken = f"{number(low)} to {number(high)}"
+    section.warn(key, f"{section.name(key)} is {number(value)}, but FC takes {taken}; {number(nearest)} is used")
     return nearest
 
 
@@ -54,10 +53,10 @@ def whole_within(section: Section, key: str, low: int, high: int, default: int) 
     return int(value)
 
 
-def memory_mb(section: Section, default: int) -> int:
-    low, high = limits.MEMORY_RANGE_MB
-    value = whole_within(section, "memorySize", low, high, default)
-    step = limits.MEMORY_STEP_MB
+def memory_mb(
+    section: Section, default: int, high: int = limits.MEMORY_RANGE_MB[1], step: int = limits.MEMORY_STEP_MB
+) -> int:
+    value = whole_within(section, "memorySize", limits.MEMORY_RANGE_MB[0], high, default)
     if value % step == 0:
         return value
     nearest = min(high, math.ceil(value / step) * step)
@@ -65,21 +64,23 @@ def memory_mb(section: Section, default: int) -> int:
     return nearest
 
 
-def cpu(section: Section, memory: int, checked: bool = True) -> float:
+def cpu(section: Section, memory: int, high: float = limits.CPU_RANGE[1], checked: bool = True) -> float:
     """Cores; where they are not given, the share that goes with the memory."""
     step = limits.CPU_STEP
     if not section.has("cpu"):
         return default_cpu(memory)
-    value = within(section, "cpu", *limits.CPU_RANGE, default=0.35)
+    value = within(section, "cpu", limits.CPU_RANGE[0], high, default=0.35)
     steps = round(value / step)
     if abs(value - steps * step) > 1e-6:
-        section.warn("cpu", f"`cpu` is {_n(value)}, but must be a multiple of {step}; {_n(steps * step)} is used")
+        section.warn(
+            "cpu", f"`cpu` is {number(value)}, but must be a multiple of {step}; {number(steps * step)} is used"
+        )
         value = steps * step
     low, high = limits.MEMORY_GB_PER_CPU
     if checked and not low <= round(memory / 1024 / value, 6) <= high:
         section.warn(
             "cpu",
-            f"`cpu` {_n(value)} with `memorySize` {memory}: FC wants cpu to memory in GB between 1:1 and 1:4",
+            f"`cpu` {number(value)} with `memorySize` {memory}: FC wants cpu to memory in GB between 1:1 and 1:4",
         )
     return round(value, 2)
 
@@ -167,5 +168,6 @@ def environment(section: Section, pairs: Iterable[tuple[str, str]], fc2: bool) -
     return kept
 
 
-def _n(value: float) -> str:
+def number(value: float) -> str:
+    """As it is written in a project file."""
     return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"

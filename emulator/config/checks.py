@@ -9,6 +9,7 @@ from emulator.config.schema import FC2_UNDER_FC3, FC2_UNDER_FC3_TRIGGER, Kind, L
 from emulator.config.section import Report, as_number
 from emulator.config.tree import Map, Node, Scalar, Seq, empty_map, find
 from emulator.model.function import Place
+from emulator.model.gpu_types import SAME_TYPE
 
 SIMILAR = 0.75
 
@@ -121,7 +122,8 @@ def _lift_function(props: Map, report: Report) -> Map:
 
 def _move(props: Map, key: str, target: str, report: Report) -> Map:
     value, place = props.entries[key], props.at(key)
-    if key == "instanceType" and isinstance(value, Scalar) and value.text.startswith("fc.gpu."):
+    is_gpu = isinstance(value, Scalar) and (value.text.startswith("fc.gpu.") or value.text in SAME_TYPE)
+    if key == "instanceType" and is_gpu:
         target = "gpuConfig.gpuType"
     if not target:
         report.warn(f"`{key}` is a key of FC 2; FC 3 has nothing like it, so it is ignored", place)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _CALL = re.compile(r"([A-Za-z]\w*)\s*\((.*)\)\s*\Z", re.DOTALL)
 _PATH = re.compile(r"[\w@$-]+(?:\.[\w@$/-]+|\[\d+\])*\Z")
@@ -13,13 +14,11 @@ MAX_NESTING = 16
 MAX_LENGTH = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A function call; its name is lower case, since edition 1 wrote `${Env(X)}`."""
 
     function: str
@@ -27,8 +26,7 @@ class Call:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A dotted path such as `vars.region`."""
 
     path: tuple[str, ...]

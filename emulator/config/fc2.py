@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from emulator.config.section import parse_json
 from emulator.config.tree import Map, Node, Scalar, Seq, empty_map, is_null, map_of, text_node
 from emulator.model.function import Place
+from emulator.model.gpu_types import SAME_TYPE
 
 # Keys that mean the same in both; the places of the keys go along
 SAME_IN_FUNCTION = (
@@ -101,10 +102,11 @@ def _hooks(function: Map) -> Node | None:
 
 def _gpu(function: Map) -> Node | None:
     kind = function.get("instanceType")
-    if not isinstance(kind, Scalar) or not (kind.text.startswith("fc.gpu.") or kind.text == "g1"):
+    if not isinstance(kind, Scalar) or not (kind.text.startswith("fc.gpu.") or kind.text in SAME_TYPE):
         return None
-    gpu_type = text_node("fc.gpu.tesla.1", kind.place) if kind.text == "g1" else kind  # platform.md §6.5
-    return map_of(kind.place, gpuType=gpu_type, gpuMemorySize=function.get("gpuMemorySize"))
+    size, entries = function.get("gpuMemorySize"), empty_map(kind.place)
+    entries = put(entries, "gpuType", kind, function.at("instanceType"))
+    return put(entries, "gpuMemorySize", size, function.at("gpuMemorySize"))
 
 
 def _async(function: Map) -> Node | None:
@@ -141,7 +143,7 @@ def _program(function: Map, fc3: Map) -> Map:
     health = function.get("customHealthCheckConfig")
     if isinstance(runtime, Scalar) and runtime.text == "custom-container":
         old = group(function, "customContainerConfig")
-        made = copy(old, ("image", "accelerationType", "webServerMode"), empty_map(old.place))
+        made = copy(old, ("image", "accelerationType", "instanceID", "webServerMode"), empty_map(old.place))
         made = put(made, "entrypoint", json_list(old.get("command")), old.at("command"))
         made = put(made, "command", json_list(old.get("args")), old.at("args"))
         key = "customContainerConfig"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from emulator.config import bounds, parts
+import msgspec
+from msgspec import Struct
+
+from emulator.config import bounds, gpu, parts
 from emulator.config.checks import nearest
 from emulator.config.layers import layer_name, resolve_layer
-from emulator.config.paths import OutsideProject, is_inside, real
+from emulator.config.paths import OutsideProject, is_inside, links, real
 from emulator.config.section import Section, shown
 from emulator.config.tree import Scalar, as_text, is_null
 from emulator.config.triggers import triggers
@@ -19,16 +20,14 @@ from emulator.model import limits
 from emulator.model.function import DEFAULT_REGION, Account, Api, BuildStep, Function, FunctionName, Isolation, Layer
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(Struct, frozen=True):
     """What differs between the generations where a key is absent."""
 
     memory_mb: int = 512
     timeout: float = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What a function is read with: the project's folder, where its layers are, and further runtime ids."""
 
     root: Path
@@ -55,7 +54,6 @@ def build_function(
     if why or not runtime:
         return None
     bounds.check_name(section, "functionName", name)
-    gpu = parts.gpu(section)
     function = Function(
         name=FunctionName(name, service),
         runtime=runtime,
@@ -66,15 +64,16 @@ def build_function(
         code=code_path(section, "code", context.root),
         environment=_environment(section, api),
         layers=_layers(section, context),
-        gpu=gpu,
+        gpu=gpu.read(section),
         mounts=parts.mounts(section, name),
         triggers=triggers(section),
         async_policy=parts.async_policy(section),
         build=build,
         place=section.at("functionName"),
     )
-    for part in (_with_hooks, _with_identity, _with_scaling, _with_program):
+    for part in (_with_hooks, _with_identity, _with_scaling):
         function = part(function, section)
+    function = _with_program(function, section, context.root)
     return _with_size(function, section, defaults or Defaults())
 
 
@@ -114,6 +113,7 @@ def code_path(section: Section, key: str, root: Path) -> Path | None:
     except OutsideProject:
         section.warn(key, f"{section.name(key)} is no path")
         return None
+    section.report.depends(*links(root, text))
     if not is_inside(root, path) and not path.exists():
         section.warn(key, f"{section.name(key)} is `{text}`, which lies outside of the project and does not exist")
         return None
@@ -153,19 +153,22 @@ def _log(section: Section, key: str) -> str:
 
 
 def _with_size(function: Function, section: Section, defaults: Defaults) -> Function:
-    memory, gpu = bounds.memory_mb(section, defaults.memory_mb), function.gpu is not None
-    return dataclasses.replace(
+    has_gpu = function.gpu is not None
+    memory = bounds.memory_mb(section, defaults.memory_mb, *gpu.memory_bounds(function.gpu))
+    sized = msgspec.structs.replace(
         function,
         memory_mb=memory,
-        cpu=bounds.cpu(section, memory, checked=not gpu),
-        disk_mb=bounds.disk_mb(section, gpu),
+        cpu=bounds.cpu(section, memory, gpu.most_cores(function.gpu), checked=not has_gpu),
+        disk_mb=bounds.disk_mb(section, has_gpu),
         timeout=bounds.within(section, "timeout", 1, limits.MAX_TIMEOUT_SECONDS, defaults.timeout),
     )
+    gpu.check(section, sized)
+    return sized
 
 
 def _with_hooks(function: Function, section: Section) -> Function:
     group = section.section("instanceLifecycleConfig")
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         function,
         initializer=parts.hook(group, "initializer", limits.MAX_INITIALIZER_SECONDS),
         pre_stop=parts.hook(group, "preStop", limits.MAX_PRE_STOP_SECONDS),
@@ -190,7 +193,7 @@ def _with_scaling(function: Function, section: Section) -> Function:
     target = provisioned.whole("defaultTarget" if provisioned.has("defaultTarget") else "target")
     scaling = section.section("scalingConfig").whole("minInstances")
     reserved = section.section("concurrencyConfig").whole("reservedConcurrency")
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         function,
         instance_concurrency=concurrency,
         isolation=isolation,
@@ -208,7 +211,7 @@ def _with_identity(function: Function, section: Section) -> Function:
     if word not in ("", "none", "env", "request", "all"):
         section.warn("disableInjectCredentials", "`disableInjectCredentials` must be None, Env, Request or All")
     nas = None if isinstance(section.map.get("nasConfig"), Scalar) else section.section("nasConfig")
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         function,
         role=section.text("role"),
         log_project=_log(section, "project"),
@@ -220,14 +223,27 @@ def _with_identity(function: Function, section: Section) -> Function:
     )
 
 
-def _with_program(function: Function, section: Section) -> Function:
+def _with_container(function: Function, section: Section, root: Path) -> Function:
+    """FC takes no code beside an image; where a folder is named, a Dockerfile may lie in it."""
+    folders = [function.code] if function.code is not None and function.code.is_dir() else []
+    container = parts.custom_container(section, (*folders, root))
+    if container is None:
+        section.warn("runtime", "runtime `custom-container` needs `customContainerConfig` with an `image`")
+    elif not container.web_server_mode:
+        # A container that answers nothing has nothing for a second request (docs: "non-web server mode").
+        if function.http_trigger is not None:
+            section.warn("triggers", "`webServerMode: false` takes events only: FC calls it by no HTTP trigger")
+        function = msgspec.structs.replace(
+            function, instance_concurrency=1, isolation=Isolation.REQUEST_EXCLUSIVE, provisioned=0
+        )
+    return msgspec.structs.replace(function, custom_container=container, code=None)
+
+
+def _with_program(function: Function, section: Section, root: Path) -> Function:
     if function.runtime == "custom-container":
-        container = parts.custom_container(section)
-        if container is None:
-            section.warn("runtime", "runtime `custom-container` needs `customContainerConfig` with an `image`")
-        return dataclasses.replace(function, custom_container=container)
+        return _with_container(function, section, root)
     if function.is_custom:
-        return dataclasses.replace(function, custom_runtime=parts.custom_runtime(section))
+        return msgspec.structs.replace(function, custom_runtime=parts.custom_runtime(section))
     if not function.handler:
         section.warn(
             "runtime", f"function `{function.name}` has no `handler`, which runtime `{function.runtime}` needs"

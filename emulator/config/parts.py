@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
+from pathlib import Path
 
 from emulator.config import bounds
+from emulator.config.dockerfile import DOCKERFILE
 from emulator.config.section import Section
 from emulator.config.tree import Scalar
 from emulator.model import limits
-from emulator.model.function import (
-    Affinity,
-    AsyncPolicy,
-    CustomContainer,
-    CustomRuntime,
-    Gpu,
-    HealthCheck,
-    Hook,
-    Isolation,
-    MountKind,
-    RemoteMount,
-    SessionPolicy,
-)
+from emulator.model.function import Affinity, AsyncPolicy, Hook, Isolation, MountKind, RemoteMount, SessionPolicy
+from emulator.model.program import CustomContainer, CustomRuntime, HealthCheck
 
-# platform.md §6.5
-GPU_TYPES = (
-    "fc.gpu.tesla.1", "fc.gpu.ampere.1", "fc.gpu.ada.1", "fc.gpu.ada.2", "fc.gpu.ada.3",
-    "fc.gpu.hopper.1", "fc.gpu.hopper.2", "fc.gpu.blackwell.1", "fc.gpu.xpu.1",
-)  # fmt: skip
+# About FC's own registry and its cache of images
+MEANINGLESS = ("accelerationType", "acrInstanceId", "acrInstanceID", "instanceID", "registryConfig")
 
 
 def hook(section: Section, key: str, most: float) -> Hook | None:
@@ -74,12 +63,20 @@ def custom_runtime(section: Section) -> CustomRuntime:
     )
 
 
-def custom_container(section: Section) -> CustomContainer | None:
+def custom_container(section: Section, folders: Sequence[Path]) -> CustomContainer | None:
+    """`customContainerConfig`; the first of `folders` with a Dockerfile is where the image comes from."""
     if not section.has("customContainerConfig"):
         return None
     group = section.section("customContainerConfig")
     if not group.text("image"):
         section.warn("customContainerConfig", "`customContainerConfig` names no `image`")
+    if meaningless := [key for key in MEANINGLESS if group.has(key)]:
+        names = ", ".join(f"`{key}`" for key in meaningless)
+        group.warn(meaningless[0], f"{names} of `customContainerConfig` changes nothing here: images come from Docker")
+    dockerfiles = [folder / DOCKERFILE for folder in folders]
+    context = next((file.parent for file in dockerfiles if file.is_file()), None)
+    if context is None:
+        section.report.depends(*dockerfiles)
     return CustomContainer(
         image=group.text("image"),
         entrypoint=group.words("entrypoint"),
@@ -87,20 +84,8 @@ def custom_container(section: Section) -> CustomContainer | None:
         port=bounds.whole_within(group, "port", 1, 65535, 9000),
         web_server_mode=group.flag("webServerMode", True),
         health_check=health_check(group),
+        context=context,
     )
-
-
-def gpu(section: Section) -> Gpu | None:
-    group = section.section("gpuConfig")
-    kind = group.text("gpuType")
-    if not kind:
-        return None
-    if kind not in GPU_TYPES:
-        group.warn("gpuType", f"`gpuType` is `{kind}`, which FC does not know; it has {', '.join(GPU_TYPES)}")
-    memory = group.whole("gpuMemorySize") or 0
-    if memory % limits.GPU_MEMORY_STEP_MB or memory < 0:
-        group.warn("gpuMemorySize", f"`gpuMemorySize` is {memory}, but must be a multiple of 1024 MB")
-    return Gpu(kind, max(memory, 0))
 
 
 def mounts(section: Section, function_name: str) -> tuple[RemoteMount, ...]:

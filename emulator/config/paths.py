@@ -28,6 +28,12 @@ def real(root: Path, text: str) -> Path:
         return _no_path(text)
 
 
+def links(root: Path, text: str) -> list[Path]:
+    """The links that the path of `text` leads through, as far as its own folders go: where they lead may change."""
+    path = root / Path(text).expanduser()
+    return [it for it in (path, *path.parents) if it.is_relative_to(root) and it != root and it.is_symlink()]
+
+
 def _no_path(text: str) -> Path:
     raise OutsideProject(text)
 

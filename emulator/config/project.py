@@ -15,18 +15,8 @@ from emulator.config.serverless_devs import Loaded
 from emulator.config.tree import Map
 from emulator.config.yaml_guard import load_file
 from emulator.model.errors import ConfigError
-from emulator.model.function import (
-    Account,
-    Api,
-    CustomRuntime,
-    Function,
-    FunctionName,
-    Place,
-    Problem,
-    Project,
-    Trigger,
-    TriggerType,
-)
+from emulator.model.function import Account, Api, Function, FunctionName, Place, Problem, Project, Trigger, TriggerType
+from emulator.model.program import CustomRuntime
 
 NAMES = ("s.yaml", "s.yml", "template.yml", "template.yaml")
 STATE_DIR = ".fclocal"
@@ -61,6 +51,7 @@ def load_project(
     if not isinstance(document, Map):
         raise ConfigError("is no project file: it holds no mapping", NEXT_STEP, Place(file.name, 1))
     report = Report()
+    report.depends(file)
     context = Context(root, state_dir or root / STATE_DIR, extra_runtimes, account)
     loaded = _read(document, file, context, env, report)
     functions = _distinct(loaded.functions, report)
@@ -70,7 +61,7 @@ def load_project(
         if (problem := missing_code(function)) is not None:
             report.warn(problem.message, problem.place)
     _check_routes(loaded, functions, report)
-    return Project(root, file, functions, tuple(loaded.domains), report.problems)
+    return Project(root, file, functions, tuple(loaded.domains), report.problems, report.sources, report.reasons)
 
 
 def _project_file(path: Path) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from emulator.config.checks import nearest
 from emulator.config.fc2 import NAS_USER_ID, group, json_list, put
@@ -33,8 +34,7 @@ EVENT_TYPES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """One function of a template: its service, and its props in fc3's shape."""
 
     service: str
@@ -196,6 +196,9 @@ def _program(properties: Map, props: Map) -> Map:
             image=old.get("Image"),
             entrypoint=json_list(old.get("Command")),
             command=json_list(old.get("Args")),
+            webServerMode=old.get("WebServerMode"),
+            accelerationType=old.get("AccelerationType"),
+            instanceID=old.get("InstanceID"),
             port=port,
         )
         return put(props, "customContainerConfig", made, properties.at("CustomContainerConfig"))

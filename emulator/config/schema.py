@@ -123,6 +123,7 @@ FC3: Mapping[str, Shape] = MappingProxyType(
             "registryConfig": Kind.ANY,
             "acrInstanceId": Kind.TEXT,
             "acrInstanceID": Kind.TEXT,
+            "instanceID": Kind.TEXT,
             "accelerationType": Kind.TEXT,
             "resolvedImageUri": Kind.TEXT,
             "webServerMode": Kind.FLAG,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.config.tree import Json, Map, Node, Scalar, Seq, empty_map, from_json, is_null, plain
 from emulator.model.function import Place, Problem
@@ -19,6 +21,7 @@ class Report:
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
         self._reasons: dict[Problem, None] = {}
+        self._sources: dict[Path, None] = {}
 
     def warn(self, message: str, place: Place | None) -> None:
         self._problems.setdefault(Problem(message, place))
@@ -27,6 +30,14 @@ class Report:
         """A problem for which something that was declared can not be run at all."""
         self._reasons.setdefault(Problem(message, place))
         self.warn(message, place)
+
+    def depends(self, *paths: Path) -> None:
+        """What was read counts on these: files, which may not be there, and links that were followed."""
+        self._sources.update(dict.fromkeys(paths))
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        return tuple(self._sources)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -48,8 +59,7 @@ def shown(node: Node) -> str:
     return f"`{text[:MAX_SHOWN]}…`" if len(text) > MAX_SHOWN else f"`{text}`"
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A mapping and where its problems go. `path` is its dotted name in messages."""
 
     map: Map

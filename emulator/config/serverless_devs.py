@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from emulator.config import dotenv, fc2
-from emulator.config.actions import build_steps
+from emulator.config.actions import build_steps, distinct
 from emulator.config.checks import fix_keys, move_fc2_keys
 from emulator.config.domains import domain, of_function, routes
 from emulator.config.fc3 import Context, Defaults, build_function
@@ -41,7 +41,7 @@ def is_serverless_devs(document: Map) -> bool:
 
 def load(document: Map, file: Path, context: Context, env: Mapping[str, str], report: Report) -> Loaded:
     """Functions and domains of a document. Raises `ConfigError` where the file itself can not be used."""
-    document = _with_base(document, file, context.root, file.name)
+    document = _with_base(document, file, context.root, file.name, report)
     document = _with_overlays(document, context, report)
     key = "resources" if isinstance(document.get("resources"), Map) else "services"
     resources = document.get(key)
@@ -55,7 +55,7 @@ def load(document: Map, file: Path, context: Context, env: Mapping[str, str], re
 # --- putting the document together ---
 
 
-def _with_base(document: Map, file: Path, root: Path, shown: str, depth: int = 0) -> Map:
+def _with_base(document: Map, file: Path, root: Path, shown: str, report: Report, depth: int = 0) -> Map:
     """`extend: other.yaml` at the top: this file laid over the other."""
     node = document.get("extend")
     if not isinstance(node, Scalar) or not node.text:
@@ -70,10 +70,11 @@ def _with_base(document: Map, file: Path, root: Path, shown: str, depth: int = 0
             "copy the file beside this one, or start from a folder that holds both",
             document.at("extend"),
         ) from None
+    report.depends(path)
     base = load_file(path, node.text)
     if not isinstance(base, Map):
         raise ConfigError(f"`extend: {node.text}` is no project file", "name a YAML mapping", document.at("extend"))
-    merged = merge(_with_base(base, path, root, node.text, depth + 1), document.without("extend"))
+    merged = merge(_with_base(base, path, root, node.text, report, depth + 1), document.without("extend"))
     return merged if isinstance(merged, Map) else document
 
 
@@ -87,6 +88,7 @@ def _with_overlays(document: Map, context: Context, report: Report) -> Map:
     except OutsideProject:
         report.warn(f"`env: {node.text}` lies outside of the project's folder and is not read", document.at("env"))
         return document
+    report.depends(path)
     if not path.is_file():
         report.warn(f"`env: {node.text}` does not exist, so no environment is applied", document.at("env"))
         return document
@@ -162,6 +164,7 @@ class _Reader:
         self._context = context
         self._env = {**dotenv.load(context.root / ".env"), **env}
         self._report = report
+        report.depends(context.root / ".env")
         self._variables = Variables(context.root, document, report, context.account)
         self._loaded = Loaded()
         self._global_steps = build_steps(self._rendered_actions(document, empty_map(document.place)), context.root)
@@ -185,7 +188,7 @@ class _Reader:
             return
         rendered = self._rendered(resource, props, component)
         own_steps = build_steps(self._rendered_actions(resource, resource), self._context.root)
-        steps = tuple(dict.fromkeys((*self._global_steps, *own_steps)))
+        steps = distinct((*self._global_steps, *own_steps))
         if component == "fc3":
             self._fc3(rendered, steps)
         elif component == "fc":
@@ -217,7 +220,9 @@ class _Reader:
         if code is not None and component != "fc3-domain":
             node = self._variables.render(code, Scope(resource, env))
             folder = self._code_folder(node)
-            env = {**dotenv.load(folder / ".env"), **env} if folder else env
+            if folder is not None:
+                self._report.depends(folder / ".env")
+                env = {**dotenv.load(folder / ".env"), **env}
         rendered = self._variables.render(props, Scope(resource, env))
         return rendered if isinstance(rendered, Map) else empty_map(props.place)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emulator.config.settings import OPTIONS, Option
+from emulator.config.option import Option
+from emulator.config.settings import OPTIONS
 from emulator.config.settings_values import Kind
 
 HEAD = """# Options
@@ -24,7 +25,11 @@ repeated, `FCLOCAL_ENVIRONMENT` takes a JSON object; variables of all three come
 `.fclocal.yaml` starts at its folder. An unknown key is an error that names the line; so is an `FCLOCAL_*` variable
 that is one slip away from a right one.
 
-`.fclocal.yaml` may also add variables to single functions, which win over those for all:
+`.fclocal.yaml` may also say something of single functions: variables, which win over those for all; a `build` command
+that `--build`, `fclocal build` and a change of sources run; whether a `reload` makes other instances (`restart`) or
+lets the running ones `keep` what they have loaded ([keep.md](keep.md)); `walls`, processes or a container
+([containers.md](containers.md)); the debugger of a program that is compiled
+([debugging.md](debugging.md#custom-runtimes)):
 
 ```yaml
 port: 9100
@@ -35,6 +40,14 @@ functions:
   hello:
     environment:
       DATABASE_URL: postgresql://localhost/test
+    build: make hello
+  classify:
+    reload: keep
+    keep: [MODEL]
+    walls: container
+  web:
+    debugger:
+      command: dlv exec --headless --accept-multiclient --continue --listen=127.0.0.1:{port} /code/main
 ```
 """
 
@@ -76,5 +89,6 @@ def _takes(option: Option) -> str:
         Kind.NUMBER: {"ms": "milliseconds", "s": "seconds"}.get(option.unit, "number"),
         Kind.PATH: "path",
         Kind.VARIABLES: "variables",
+        Kind.SPEED: "`150MB/s`, `100MB/s,2ms`, `off`",
     }
     return words.get(option.kind, "text")

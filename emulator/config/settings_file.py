@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.config.tree import Map, Node, Scalar, plain
 from emulator.config.yaml_guard import MAX_BYTES, load_file
@@ -14,8 +15,7 @@ from emulator.model.function import Place
 SETTINGS_FILE = ".fclocal.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A value and the place of its key."""
 
     node: Node

@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.model.errors import ConfigError
 from emulator.model.function import Place
+
+if TYPE_CHECKING:
+    from emulator.model.speed import Speed
 
 
 class Kind(Enum):
@@ -24,6 +27,7 @@ class Kind(Enum):
     SWITCH = "bool"
     PATH = "path"
     VARIABLES = "variables"
+    SPEED = "speed"
 
 
 SWITCHES = {
@@ -50,6 +54,8 @@ def read_value(
             return _number(kind, raw, place, name, limits)
         case Kind.VARIABLES:
             return _variables(raw, place, name)
+        case Kind.SPEED:
+            return _speed(raw, place, name)
         case Kind.PATH:
             return Path(_text(raw, place, name)).expanduser()
         case Kind.TEXT:
@@ -79,6 +85,15 @@ def _number(kind: Kind, raw: object, place: Place, name: str, limits: Range) -> 
     if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
         _fail(f"{name} can not be {raw}", f"give a number{_span(limits)}", place)
     return value
+
+
+def _speed(raw: object, place: Place, name: str) -> Speed:
+    from emulator.model.speed import read_speed  # few starts are told one
+
+    try:
+        return read_speed(str(raw))
+    except ValueError as error:
+        _fail(f"{name} can not be {raw!r}", str(error), place)
 
 
 def _span(limits: Range) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from emulator.model.function import Place
 
@@ -13,8 +14,7 @@ MAX_JSON_DEPTH = 64
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """One value. `text` is what the user wrote, which matters where `value` lost it (`012`, `1.10`, `yes`)."""
 
     value: str | int | float | bool | None
@@ -22,14 +22,12 @@ class Scalar:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Seq:
+class Seq(Struct, frozen=True):
     items: tuple[Node, ...]
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(Struct, frozen=True):
     """A mapping; `keys` holds where each key stands, which is what messages show."""
 
     entries: Mapping[str, Node]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.config import expressions
 from emulator.config.expressions import Call, Expression, Literal, Reference
@@ -27,8 +28,7 @@ MAX_CHAIN = 32
 RESOURCE_KEYS = ("resources", "services")
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Where an expression stands: the resource it belongs to (`this`), and the environment that it sees."""
 
     this: Map
@@ -200,7 +200,9 @@ class Variables:
     def _file(self, call: Call, values: list[Node], scope: Scope, place: Place) -> Node:
         name = as_text(values[0]) if values else ""
         try:
-            content = text_node(read_text(inside(self._root, name)), place)
+            path = inside(self._root, name)
+            self._report.depends(path)
+            content = text_node(read_text(path), place)
             self._spend(content)
             return content
         except OutsideProject:

@@ -50,7 +50,7 @@ def load_file(path: Path, shown: str) -> Node:
     """Read a YAML file; `shown` is its name in messages. Raises `ConfigError` with the place."""
     place = Place(shown)
     if path.exists() and not path.is_file() and not path.is_dir():  # reading a fifo or a device may never end
-        raise ConfigError("is no regular file", "name a project file", place)
+        raise ConfigError("is no regular file", "name a YAML file", place)
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -124,7 +124,7 @@ class _Composer:
         next(self._events)
         event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            self._refuse(event, "is empty", "write a project into it, or use --code and --handler")
+            self._refuse(event, "is empty", "fill it, or name another file")
         built = self._build(next(self._events), 0)
         next(self._events)
         event = next(self._events)

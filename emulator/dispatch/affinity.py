@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 
-from emulator.model.clock import Clock
+from msgspec import Struct
+
 from emulator.model.errors import InvalidArgument, SessionInvalid
 from emulator.model.function import Affinity, SessionPolicy
-from emulator.model.invocation import Header, Headers
+from emulator.model.invocation import Header, Headers, Invocation
+from emulator.scheduler.clocks import FunctionClock
 
 COOKIE = "x-fc-cookie-session-id"
 MCP_HEADER = b"mcp-session-id"
@@ -19,45 +20,58 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}\Z")
 _SSE_ID = re.compile(rb"[?&]session_?id=([A-Za-z0-9_-]+)", re.IGNORECASE)
 
 
-@dataclass(slots=True)
-class Session:
-    """A known session: since when, and when last used (monotonic seconds)."""
+class Session(Struct):
+    """A known session: since when, and when last used, by the function's clock."""
 
     created: float
     used: float
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The session of a request; `answer` are headers that tell the client of a new one."""
+class Found(Struct, frozen=True):
+    """The session of a request; `answer` are headers that tell the client of a new one. `opens`: the function itself
+    will make a session of it (MCP), whose id comes with the answer."""
 
     session_id: str
     answer: tuple[Header, ...] = ()
+    opens: bool = False
 
 
 class Sessions:
     """The sessions of one function."""
 
-    def __init__(self, policy: SessionPolicy, clock: Clock) -> None:
+    def __init__(self, policy: SessionPolicy, clock: FunctionClock) -> None:
         self._policy = policy
         self._clock = clock
         self._known: dict[str, Session] = {}
 
-    def find(self, headers: Headers, query: str = "") -> Found:
-        """Which session this request is for; empty where the function itself will make one (MCP).
+    def find(self, call: Invocation) -> Found:
+        """Which session this request is for; empty where it is for none, or for one that is yet to be made.
 
         Raises `InvalidArgument` for a malformed id, `SessionInvalid` where ids may not be used again.
         """
         policy = self._policy
         if policy.affinity is Affinity.GENERATED_COOKIE:
-            return self._cookie(headers)
+            return self._cookie(call.headers)
         if policy.affinity is Affinity.HEADER_FIELD:
-            return self._header(headers)
+            return self._header(call.headers)
+        path, _, query = call.target.partition(b"?")
         if policy.affinity is Affinity.MCP_STREAMABLE:
-            given = _value(headers, MCP_HEADER)
+            given = _value(call.headers, MCP_HEADER)
+            opens = call.method == b"POST"
         else:
-            given = next(iter(_query_id(query)), "")
-        return Found(self._renew(given) if given else "")
+            given = next(iter(_query_id(query.decode("latin-1"))), "")
+            # A session begins with a stream; a query there is not allowed.
+            opens = call.method == b"GET" and not query and unquote_to_bytes(path) == policy.sse_path.encode()
+        return Found(self._renew(given)) if given else Found("", opens=opens)
+
+    @property
+    def lasts_a_call(self) -> bool:
+        """Whether a session is over with the call that opened it: MCP's, that is its stream."""
+        return self._policy.affinity is Affinity.MCP_SSE
+
+    def deletes(self, call: Invocation) -> bool:
+        """Whether the call ends its session, where the function agrees."""
+        return self._policy.affinity is Affinity.MCP_STREAMABLE and call.method == b"DELETE"
 
     def _cookie(self, headers: Headers) -> Found:
         given = _cookie_value(headers)
@@ -121,6 +135,11 @@ class Sessions:
 
     def close(self, session_id: str) -> None:
         self._known.pop(session_id, None)
+
+    @property
+    def alive(self) -> int:
+        """How many sessions have not ended."""
+        return sum(map(self._alive, self._known))
 
     def expired(self) -> list[str]:
         """Sessions that ended by age or idleness; they are forgotten, unless their ids may not be used again."""

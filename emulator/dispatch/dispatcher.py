@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import TracebackType
 
 from emulator.dispatch.affinity import Sessions
+from emulator.dispatch.seat import SessionSeat
 from emulator.instance.exchange import Exchange
 from emulator.instance.hooks import InitializerFailed
 from emulator.instance.instance import Instance
 from emulator.journal.journal import Journal
-from emulator.model.clock import Clock
 from emulator.model.errors import ClientClosedRequest, FCError, FclocalError
 from emulator.model.events import InvocationRejected
 from emulator.model.function import FunctionName
-from emulator.model.invocation import FunctionError, Header, Invocation, Outcome, Stream
+from emulator.model.invocation import FunctionError, Invocation, Outcome
 from emulator.model.limits import INITIALIZER_FAILED_HTTP_STATUS
 from emulator.scheduler.pool import Waiter
 from emulator.scheduler.scheduler import Scheduler
-
-# How far into a stream the event is looked for that names its session.
-SSE_HEAD_BYTES = 4096
 
 
 class Call:
@@ -36,6 +33,7 @@ class Call:
         "_dispatcher",
         "_exchange",
         "_refused",
+        "_seat",
         "_tell",
         "_waiter",
         "invocation",
@@ -48,8 +46,10 @@ class Call:
         self._exchange: Exchange | None = None
         self._waiter: Waiter | None = None
         self._tell: tuple[Callable[[Outcome], None], Callable[[Call], None]] | None = None
-        self._refused: FclocalError | None = None
+        # Why there is no exchange, or what broke its beginning.
+        self._refused: Exception | None = None
         self._canceled = False
+        self._seat: SessionSeat | None = None
 
     def start(self, on_outcome: Callable[[Outcome], None], later: Callable[[Call], None]) -> bool:
         """Begin without a task; false where that is not possible, and the context has to be entered.
@@ -71,7 +71,7 @@ class Call:
 
     def _taken(self, found: Instance | FclocalError) -> None:
         if isinstance(found, Instance):
-            if self._exchange_on(found).start(self._ended):
+            if self._begins(found):
                 return
         else:
             self._refused = found
@@ -79,6 +79,16 @@ class Call:
                 self._dispatcher.reject(self.invocation, ClientClosedRequest())
                 return
         self._ended(None)
+
+    def _begins(self, instance: Instance) -> bool:
+        """Begin the exchange without a task, if that is possible."""
+        try:
+            return self._exchange_on(instance).start(self._ended)
+        except Exception as fault:  # a bug of ours must reach its own caller, not whose request gave the instance back
+            if self._exchange is None:
+                instance.give_back()
+            self._refused = fault
+            return False
 
     def _ended(self, outcome: Outcome | None) -> None:
         # Kept no longer, or the call and who made it would keep each other alive.
@@ -106,21 +116,13 @@ class Call:
             raise
 
     async def _enter(self) -> Outcome:
-        if self._exchange is not None:
+        if self._exchange is not None and self._refused is None:
             return await self._exchange.run()
         dispatcher, invocation = self._dispatcher, self.invocation
-        sessions = dispatcher.sessions_of(invocation)
-        session_headers: tuple[Header, ...] = ()
         try:
             if self._refused is not None:
                 raise self._refused
-            instance = None if sessions or invocation.session_id else dispatcher.scheduler.take(invocation.revision)
-            if instance is None:
-                session_id = invocation.session_id
-                if sessions is not None and not session_id:
-                    found = sessions.find(invocation.headers, _query(invocation))
-                    session_id, session_headers = found.session_id, found.answer
-                instance = await dispatcher.scheduler.lease(invocation.revision, invocation.request_id, session_id)
+            instance = await self._lease()
         except InitializerFailed as failed:
             dispatcher.reject(invocation, FCError(200, "InitializationError", failed.detail))
             return _initializer_outcome(failed)
@@ -128,11 +130,19 @@ class Call:
             dispatcher.reject(invocation, error)
             raise
         outcome = await self._exchange_on(instance).run()
-        if session_headers:
-            outcome.session_headers = session_headers
-        if sessions is not None:
-            _learn(sessions, instance, outcome)
+        if self._seat is not None:
+            self._seat.learn(outcome)
         return outcome
+
+    async def _lease(self) -> Instance:
+        dispatcher, invocation = self._dispatcher, self.invocation
+        sessions = None if invocation.session_id else dispatcher.sessions_of(invocation)
+        if sessions is not None:
+            self._seat = SessionSeat(sessions, dispatcher.scheduler, invocation)
+            return await self._seat.lease()
+        instance = None if invocation.session_id else dispatcher.scheduler.take(invocation.revision)
+        revision, request_id = invocation.revision, invocation.request_id
+        return instance or await dispatcher.scheduler.lease(revision, request_id, invocation.session_id)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,6 +152,8 @@ class Call:
     def _close(self) -> None:
         if self._exchange is not None:
             self._exchange.close()
+        if self._seat is not None:
+            self._seat.close()
 
     def cancel(self) -> None:
         """The client went away: the exchange ends at once, with status 499."""
@@ -155,10 +167,9 @@ class Call:
 class Dispatcher:
     """The Invoker: every face and companion goes through here."""
 
-    def __init__(self, scheduler: Scheduler, journal: Journal, clock: Clock) -> None:
+    def __init__(self, scheduler: Scheduler, journal: Journal) -> None:
         self.scheduler = scheduler
         self.journal = journal
-        self._clock = clock
         self._sessions: dict[FunctionName, Sessions] = {}
 
     def invoke(self, invocation: Invocation) -> Call:
@@ -172,9 +183,13 @@ class Dispatcher:
         name = invocation.revision.function.name
         table = self._sessions.get(name)
         if table is None:
-            table = self._sessions[name] = Sessions(policy, self._clock)
+            table = self._sessions[name] = Sessions(policy, self.scheduler.clocks.of(name))
         self._forget_expired(table)
         return table
+
+    @property
+    def live_sessions(self) -> int:
+        return sum(table.alive for table in self._sessions.values())
 
     def _forget_expired(self, table: Sessions) -> None:
         gone = set(table.expired())
@@ -183,6 +198,7 @@ class Dispatcher:
                 instance.sessions -= gone
 
     def reject(self, invocation: Invocation, error: FCError) -> None:
+        trace = invocation.trace
         self.journal.append(
             InvocationRejected(
                 self.journal.now(),
@@ -191,12 +207,10 @@ class Dispatcher:
                 error.status,
                 error.code,
                 error.message,
+                trace.traceparent if trace is not None else "",
+                trace.parent_id if trace is not None else "",
             )
         )
-
-
-def _query(invocation: Invocation) -> str:
-    return invocation.target.partition(b"?")[2].decode("latin-1")
 
 
 def _initializer_outcome(failed: InitializerFailed) -> Outcome:
@@ -209,29 +223,3 @@ def _initializer_outcome(failed: InitializerFailed) -> Outcome:
         error=FunctionError.INITIALIZATION,
         cause=failed.cause,
     )
-
-
-def _learn(sessions: Sessions, instance: Instance, outcome: Outcome) -> None:
-    """Bind a session that the function itself made (MCP) to the instance that made it."""
-    made = sessions.made_by_function(outcome.headers)
-    if isinstance(outcome.body, bytes):
-        # A stream that ended at once came whole.
-        made = made or sessions.made_in_stream(outcome.body[:SSE_HEAD_BYTES])
-    else:
-        outcome.body = _watching(sessions, instance, outcome.body)
-    if made:
-        instance.sessions.add(made)
-
-
-async def _watching(sessions: Sessions, instance: Instance, body: Stream) -> AsyncIterator[bytes]:
-    """Pass a stream on, and look for the SSE event that names its session at its beginning."""
-    head = b""
-    found = False
-    async for piece in body:
-        if not found and len(head) < SSE_HEAD_BYTES:
-            head += piece
-            made = sessions.made_in_stream(head)
-            if made:
-                found = True
-                instance.sessions.add(made)
-        yield piece

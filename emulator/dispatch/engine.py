@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from emulator.dispatch.dispatcher import Dispatcher
+from emulator.dispatch.freshness import Freshness
 from emulator.dispatch.tasks import TaskQueue
 from emulator.journal.journal import Journal
 from emulator.model.function import Account, Project
@@ -13,8 +14,10 @@ from emulator.registry.registry import Registry
 from emulator.scheduler.scheduler import Scheduler
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(Struct):
+    """`project` is replaced when the project file changes, and nothing else ever is. `traces`: invocations are spans
+    that are exported."""
+
     project: Project
     account: Account
     registry: Registry
@@ -23,3 +26,5 @@ class Engine:
     tasks: TaskQueue
     journal: Journal
     request_ids: RequestIds
+    freshness: Freshness
+    traces: bool = False

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from emulator.dispatch.freshness import Freshness
+from emulator.instance.platform_clock import LOOK_SECONDS, PlatformClock, Tasks
 from emulator.journal.journal import Journal
 from emulator.model.clock import Clock
 from emulator.model.errors import AsyncTaskAlreadyExists, FCError
 from emulator.model.events import TaskMoved
-from emulator.model.function import Account, FunctionName, Revision
+from emulator.model.function import LATEST, Account, FunctionName, Revision
 from emulator.model.invocation import Invocation, Invoker, Outcome
 from emulator.model.limits import (
     ASYNC_BACKOFF_MAX_SECONDS,
@@ -25,16 +30,19 @@ from emulator.model.limits import (
     ASYNC_THROTTLED_FOR_SECONDS,
 )
 from emulator.model.task import FINAL, TaskSignal, TaskState, move
+from emulator.scheduler.clocks import FunctionClock, FunctionClocks
 
-Resolve = Callable[[FunctionName], Revision | None]
+# A function and a qualifier.
+Resolve = Callable[[FunctionName, str], Revision | None]
 
 
-@dataclass(slots=True)
-class Task:
-    """One asynchronous invocation. `answer` is the handler's last result, for the destination."""
+class Task(Struct):
+    """One asynchronous invocation. `answer` is the handler's last result, for the destination; `accepted` is by the
+    function's `clock`."""
 
     id: str
     call: Invocation
+    clock: FunctionClock
     accepted: float
     state: TaskState = TaskState.ENQUEUED
     attempts: int = 0
@@ -46,18 +54,36 @@ class Task:
 class TaskQueue:
     """Runs asynchronous invocations through an Invoker. Owns one asyncio task for each that is not final."""
 
-    def __init__(self, invoker: Invoker, resolve: Resolve, journal: Journal, clock: Clock, account: Account) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        resolve: Resolve,
+        journal: Journal,
+        clock: Clock,
+        clocks: FunctionClocks,
+        platform: PlatformClock,
+        account: Account,
+        freshness: Freshness,
+    ) -> None:
         self._invoker = invoker
         self._resolve = resolve
+        self._freshness = freshness
         self._journal = journal
         self._clock = clock
+        self._clocks = clocks
+        self._platform = platform
+        # Those whose pause the platform's clock ended by being moved ahead, until they pause again.
+        self._woken: dict[asyncio.Task[None], Task] = {}
+        self._pausing: set[asyncio.Task[None]] = set()
+        platform.ages(self)
         self._account = account
         self._tasks: dict[str, Task] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def submit(self, call: Invocation, task_id: str = "", delay: float = 0.0) -> Task:
         """Accept; the answer to the caller is 202. Raises `AsyncTaskAlreadyExists` (409) for a known id."""
-        task = Task(task_id or call.request_id, call._replace(is_async=True), self._clock.monotonic())
+        clock = self._clocks.of(call.revision.function.name)
+        task = Task(task_id or call.request_id, replace(call, is_async=True), clock, clock.monotonic())
         if task.id in self._tasks:
             raise AsyncTaskAlreadyExists(task.id)
         self._forget_old()
@@ -72,7 +98,11 @@ class TaskQueue:
     def _start(self, task: Task, delay: float) -> None:
         runner = asyncio.get_running_loop().create_task(self._run(task, delay))
         self._running[task.id] = runner
-        runner.add_done_callback(lambda _: self._running.pop(task.id, None))
+        runner.add_done_callback(functools.partial(self._ended, task))
+
+    def _ended(self, task: Task, runner: asyncio.Task[None]) -> None:
+        self._running.pop(task.id, None)
+        self._woken.pop(runner, None)
 
     async def aclose(self) -> None:
         """Stop what waits and what runs."""
@@ -93,16 +123,46 @@ class TaskQueue:
         function = str(task.call.revision.function.name)
         self._journal.append(TaskMoved(self._journal.now(), task.id, function, task.state.value, task.attempts))
 
+    # --- on the platform's clock ---
+
+    async def _pause(self, task: Task, seconds: float) -> None:
+        runner = self._running[task.id]
+        self._woken.pop(runner, None)
+        self._pausing.add(runner)
+        try:
+            await self._platform.sleep(seconds)
+        finally:
+            self._pausing.discard(runner)
+        if self._platform.is_moving:
+            self._woken[runner] = task
+
+    async def at_rest(self) -> None:
+        """Returns when every invocation that was accepted has ended, or waits for its next run."""
+        while running := [runner for runner in self._running.values() if runner not in self._pausing]:
+            await asyncio.wait(running, timeout=LOOK_SECONDS)
+
+    def due_in(self) -> float | None:
+        return None
+
+    def age(self, seconds: float) -> None:
+        pass
+
+    def busy(self) -> Tasks:
+        return [runner for runner, task in self._woken.items() if not task.clock.stands]
+
     async def _run(self, task: Task, delay: float) -> None:
-        await asyncio.sleep(delay)
+        if delay:
+            await self._pause(task, delay)
         policy = task.call.revision.function.async_policy
         throttled_since: float | None = None
         backoff, pause = ASYNC_BACKOFF_SECONDS, ASYNC_RETRY_SECONDS
         while task.state not in FINAL:
-            if self._clock.monotonic() - task.accepted - delay > policy.max_age:
+            if task.clock.monotonic() - task.accepted - delay > policy.max_age:
                 self._move(task, TaskSignal.TOO_OLD)
                 break
-            revision = self._resolve(task.call.revision.function.name)
+            name = task.call.revision.function.name
+            await self._freshness.refreshed(name)
+            revision = self._resolve(name, task.call.qualifier)
             if revision is None:
                 self._move(task, TaskSignal.FUNCTION_GONE)
                 break
@@ -115,22 +175,25 @@ class TaskQueue:
                     self._move(task, TaskSignal.GAVE_UP)
                 else:
                     self._move(task, TaskSignal.ERROR)
-                    await asyncio.sleep(pause)
+                    await self._pause(task, pause)
                     pause = min(pause * 2, ASYNC_BACKOFF_MAX_SECONDS)
                 continue
-            throttled_since = throttled_since or self._clock.monotonic()
-            if not _passing(error) or self._clock.monotonic() - throttled_since > ASYNC_THROTTLED_FOR_SECONDS:
+            throttled_since = throttled_since or task.clock.monotonic()
+            throttled = task.clock.monotonic() - throttled_since
+            if not _passing(error) or throttled > ASYNC_THROTTLED_FOR_SECONDS:
                 task.condition = "FunctionResourceExhausted" if error.status == 429 else error.code
                 self._move(task, TaskSignal.GAVE_UP)
             else:
                 self._move(task, TaskSignal.ERROR)
-                await asyncio.sleep(backoff)
+                await self._pause(task, backoff)
                 backoff = min(backoff * 2, ASYNC_BACKOFF_MAX_SECONDS)
         await self._send_on(task)
 
     async def _attempt(self, task: Task, revision: Revision) -> FCError | None:
         """One run; a system error is returned, a function error stands in the task."""
-        call = task.call._replace(revision=revision, retry_count=task.attempts)
+        trace = task.call.trace
+        again = trace.again() if trace is not None and task.attempts else trace
+        call = replace(task.call, revision=revision, retry_count=task.attempts, trace=again)
         try:
             async with self._invoker.invoke(call) as outcome:
                 task.answer = await gathered(outcome)
@@ -148,7 +211,7 @@ class TaskQueue:
         if not arn:
             return
         name = arn.partition("functions/")[2].partition("/")[0]
-        revision = self._resolve(FunctionName.parse(name)) if name else None
+        revision = self._resolve(FunctionName.parse(name), LATEST) if name else None
         if revision is None:
             self._journal.notice(
                 f"destination '{arn}' is not a function of this project: the result was not sent there",
@@ -157,7 +220,7 @@ class TaskQueue:
             return
         with contextlib.suppress(FCError):
             call = Invocation(revision, task.call.request_id, body=self._payload(task), trigger="destination")
-            async with self._invoker.invoke(call._replace(is_async=True)) as outcome:
+            async with self._invoker.invoke(replace(call, is_async=True)) as outcome:
                 await gathered(outcome)
 
     def _payload(self, task: Task) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -22,7 +22,7 @@ from emulator.gateway.web import Address, WebFace
 from emulator.instance.exchange import StreamBroken
 from emulator.journal.crashes import CrashFiles
 from emulator.model.errors import FCError, InternalServerError, PathNotSupported
-from emulator.model.function import LATEST, Api, FunctionName
+from emulator.model.function import LATEST, Api, FunctionName, Project
 
 FC3_FUNCTIONS = "/2023-03-30/functions/"
 INVOCATIONS = "/invocations"
@@ -33,22 +33,33 @@ _FC2 = re.compile(r"/(?:2021-04-06|2016-08-15)/services/([^/]+)/functions/([^/]+
 class Gateway:
     """Every request comes in here. `token` is what a browser page of ours must show to change things.
 
-    `crashes` is where what must not happen is kept: nobody should have to read our tracebacks.
+    `crashes` is where what must not happen is kept: nobody should have to read our tracebacks. `pages` are other
+    applications by the first segment of their paths; each is made when it is first asked for.
     """
 
-    def __init__(self, engine: Engine, token: str, auth: Auth, crashes: CrashFiles) -> None:
+    def __init__(
+        self, engine: Engine, token: str, auth: Auth, crashes: CrashFiles, pages: Mapping[str, Callable[[], App]]
+    ) -> None:
         self._engine = engine
+        self._pages = pages
+        self._made: dict[str, App] = {}
         self._crashes = crashes
         self._invoke = InvokeFace(engine, auth, self._keeping)
         self._web = WebFace(engine, auth)
-        self._labels = url_labels(function.name for function in engine.project.functions)
-        hosts = [domain.name for domain in engine.project.domains]
-        self._guard = Guard(self.classify, token, hosts)
+        self._labels: dict[str, FunctionName] = {}
+        self._guard = Guard(self.classify, token)
+        self.know(engine.project)
+
+    def know(self, project: Project) -> None:
+        """The project's functions and domains are these from now on."""
+        self._labels = url_labels(function.name for function in project.functions)
+        self._guard.allow([domain.name for domain in project.domains])
 
     def classify(self, path: str, host: str) -> Face:
         """What a path leads to: function URLs are open to every page, as in FC."""
-        is_url = path.startswith("/2016-08-15/proxy/") or self._has_url(host)
-        return Face.FUNCTION_URL if is_url else Face.API
+        if path.startswith("/2016-08-15/proxy/") or self._has_url(host):
+            return Face.FUNCTION_URL
+        return Face.CONSOLE if _first(path) in self._pages else Face.API
 
     def _has_url(self, host: str) -> bool:
         return function_of_host(host, self._labels) is not None or (
@@ -135,7 +146,17 @@ class Gateway:
             body = json.dumps({"functions": names}).encode()
             await reply.send_bytes(send, 200, [reply.JSON_TYPE], body)
         else:
-            raise PathNotSupported(scope["method"], path)
+            await self._page(scope)(scope, receive, send)
+
+    def _page(self, scope: Scope) -> App:
+        name = _first(scope["path"])
+        make = self._pages.get(name)
+        if make is None:
+            raise PathNotSupported(scope["method"], scope["path"])
+        page = self._made.get(name)
+        if page is None:
+            page = self._made[name] = make()
+        return page
 
     def _address(self, scope: Scope) -> Address | None:
         """Whose URL this is: by proxy path, by `<function>.localhost`, or by custom domain."""
@@ -159,6 +180,11 @@ class Gateway:
     def _host(self, scope: Scope) -> str:
         value = next((value for name, value in scope["headers"] if name == b"host"), b"")
         return host_name(value) or ""
+
+
+def _first(path: str) -> str:
+    """The first segment of a path."""
+    return path.split("/", 2)[1] if path.startswith("/") else ""
 
 
 @lru_cache(maxsize=1024)

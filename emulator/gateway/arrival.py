@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope
 
 from emulator.gateway import request
@@ -17,8 +18,7 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 Pairs = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """`path` is the decoded path that the client asked for, `target` the raw path and query for the function."""
 
     scope: Scope

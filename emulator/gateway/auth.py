@@ -11,14 +11,14 @@ import binascii
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.types import Scope
 
 from emulator.gateway.arrival import Arrival
 from emulator.gateway.guard import shows_token
-from emulator.gateway.signature import Signed, verify
+from emulator.gateway.signature import Signed, signed_digest, verify
 from emulator.journal.journal import Journal
 from emulator.model.clock import Clock
 from emulator.model.errors import AccessDenied, Unauthorized
@@ -29,8 +29,7 @@ Check = Callable[[Arrival], Awaitable[Arrival]]
 REMEMBERED = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class AuthRule:
+class AuthRule(Struct, frozen=True):
     """`authType` of a trigger or a custom domain, and its `authConfig` (a domain's `authInfo`), parsed."""
 
     type: str
@@ -61,10 +60,12 @@ class Auth:
         self._strict = verify_signatures
         self._checks: dict[tuple[Revision, str], Check | None] = {}
 
-    def check_invocation(self, scope: Scope) -> None:
-        """InvokeFunction is always signed in FC; here any key will do, unless signatures are to be verified."""
-        if self._strict:
-            self._verify(scope)
+    def check_invocation(self, scope: Scope) -> str:
+        """InvokeFunction is always signed in FC; here any key will do, unless signatures are to be verified.
+
+        The SHA-256 that the signature says of the body, in hex, to be compared by whoever reads it; empty for none.
+        """
+        return signed_digest(scope["headers"]) if self._strict and self._verify(scope) else ""
 
     def _verify(self, scope: Scope) -> bool:
         if shows_token(scope["headers"], self._token):
@@ -125,8 +126,7 @@ class SignatureCheck:
         return arrival
 
 
-@dataclass(frozen=True, slots=True)
-class BearerCheck:
+class BearerCheck(Struct, frozen=True):
     tokens: tuple[bytes, ...]
 
     async def __call__(self, arrival: Arrival) -> Arrival:
@@ -139,8 +139,7 @@ class BearerCheck:
         return arrival
 
 
-@dataclass(frozen=True, slots=True)
-class BasicCheck:
+class BasicCheck(Struct, frozen=True):
     users: tuple[bytes, ...]
     """Each as `name:password`."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from emulator.model import headers as h
 from emulator.model.function import Trigger
@@ -27,8 +28,7 @@ _EXPOSED: Header = (EXPOSE_HEADERS, h.EXPOSE_HTTP.encode())
 _CREDENTIALS: Header = (ALLOW_CREDENTIALS, b"true")
 
 
-@dataclass(frozen=True, slots=True)
-class CorsRules:
+class CorsRules(Struct, frozen=True):
     """`corsConfig`: an allow-list that the gateway itself enforces."""
 
     origins: tuple[str, ...]
@@ -51,8 +51,7 @@ class CorsRules:
         return "*" in known or all(name in known for name in asked)
 
 
-@dataclass(frozen=True, slots=True)
-class Preflight:
+class Preflight(Struct, frozen=True):
     """A preflight that the gateway answers itself, without the function."""
 
     status: int

@@ -21,6 +21,9 @@ from emulator.model.limits import STREAM_ABOVE_BYTES
 
 # Key of `http.response.start`: true where the whole body follows in the next message, so that the head may wait for it.
 WHOLE = "fclocal.whole"
+# An application that must know at once of a client that went puts a function without arguments here in its scope;
+# `receive` tells the same, to whoever waits for it.
+ON_DISCONNECT = "fclocal.on_disconnect"
 App = Callable[..., Awaitable[None]]
 FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 

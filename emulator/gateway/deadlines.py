@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+
+class Deadlines(Struct, frozen=True):
     """Seconds that a client may take: for a whole head, between two pieces of a body, to read a bit of an answer, and
     to think between two requests."""
 

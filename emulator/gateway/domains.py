@@ -6,8 +6,9 @@ Sources: runtime-contract.md §3.3, §3.11, platform.md §8. Everything here is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from emulator.model.errors import DomainRouteNotFound
 from emulator.model.function import LATEST, CustomDomain, FunctionName, Route
@@ -16,8 +17,7 @@ PROXY_PREFIX = "/2016-08-15/proxy/"
 LOCALHOST = ".localhost"
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyTarget:
+class ProxyTarget(Struct, frozen=True):
     """A proxy path, taken apart. `base_path` is the raw prefix, `rest` the raw path that follows it."""
 
     name: FunctionName

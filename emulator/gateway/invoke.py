@@ -13,7 +13,7 @@ from emulator.dispatch.dispatcher import Call
 from emulator.dispatch.engine import Engine
 from emulator.gateway import reply, request
 from emulator.gateway.auth import Auth
-from emulator.gateway.cycle import App, Cycle, raising
+from emulator.gateway.cycle import ON_DISCONNECT, App, Cycle, raising
 from emulator.model.errors import FCError, InvalidArgument
 from emulator.model.function import Api, FunctionName, Revision
 from emulator.model.invocation import Header, Invocation, Outcome
@@ -41,15 +41,16 @@ class InvokeFace:
     ) -> None:
         request_id = self._request_id(api)
         try:
-            self._auth.check_invocation(scope)
+            digest = self._auth.check_invocation(scope)
+            await self._engine.freshness.refreshed(name)
             revision = self._engine.registry.resolve(name, qualifier)
             picked = request.pick(scope)
             if picked.get(b"x-fc-invocation-type") not in SYNC:
-                await self._accept(receive, send, picked, revision, request_id, qualifier, api)
+                await self._accept(receive, send, picked, revision, request_id, qualifier, api, digest)
                 return
-            payload = await request.read(receive, request.declared_length(picked))
+            payload = request.checked(await request.read(receive, request.declared_length(picked)), digest)
             call = self._call(scope, picked, payload, revision, request_id, qualifier)
-            scope["fclocal.on_disconnect"] = call.cancel
+            scope[ON_DISCONNECT] = call.cancel
             await self._send(send, call, api)
         except FCError as error:
             await reply.send_error(send, error, request_id)
@@ -58,13 +59,16 @@ class InvokeFace:
         """The same without a task, for a synchronous invocation as far as it comes to a plain end. False, or an
         `FCError`, where nothing was done."""
         scope: Scope = cycle.scope  # type: ignore[assignment]
-        self._auth.check_invocation(scope)
+        digest = self._auth.check_invocation(scope)
+        if not self._engine.freshness.fresh(name):
+            return False
         revision = self._engine.registry.resolve(name, qualifier)
         picked = request.pick(scope)
         if picked.get(b"x-fc-invocation-type") not in SYNC:
             return False
+        payload = request.checked(request.Payload(body, len(body)), digest)
         request_id = self._request_id(api)
-        call = self._call(scope, picked, request.Payload(body, len(body)), revision, request_id, qualifier)
+        call = self._call(scope, picked, payload, revision, request_id, qualifier)
 
         def answer(outcome: Outcome) -> None:
             try:
@@ -79,7 +83,7 @@ class InvokeFace:
             except FCError as error:
                 await reply.send_error(send, error, request_id)
 
-        scope["fclocal.on_disconnect"] = call.cancel
+        scope[ON_DISCONNECT] = call.cancel
         return call.start(answer, lambda call: cycle.start(self._keeping(go_on)))
 
     def _request_id(self, api: Api) -> str:
@@ -104,6 +108,7 @@ class InvokeFace:
                 headers=scope["headers"] if revision.function.session is not None else (),
                 want_tail=picked.get(b"x-fc-log-type") == b"Tail",
                 trigger="api",
+                trace=request.trace(picked, self._engine.traces),
             )
         )
 
@@ -133,14 +138,23 @@ class InvokeFace:
         request_id: str,
         qualifier: str,
         api: Api,
+        digest: str,
     ) -> None:
         """An asynchronous invocation: 202 once it is queued."""
         kind = picked[b"x-fc-invocation-type"].decode("latin-1")
         if kind != "Async":
             raise InvalidArgument(f"invocation type '{kind}' is not supported. Allowed values are: Sync, Async")
         payload = await request.read(receive, request.declared_length(picked), ASYNC_PAYLOAD_BYTES)
-        body = await request.gather(payload)
-        call = Invocation(revision, request_id, body=body, length=len(body), qualifier=qualifier, trigger="async")
+        body = await request.gather(request.checked(payload, digest))
+        call = Invocation(
+            revision,
+            request_id,
+            body=body,
+            length=len(body),
+            qualifier=qualifier,
+            trigger="async",
+            trace=request.trace(picked, self._engine.traces),
+        )
         task = self._engine.tasks.submit(call, task_id(picked), delay(picked))
         await reply.send_accepted(send, request_id, task.id, api)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from msgspec import Struct
 
 from emulator.gateway.arrival import Arrival
 from emulator.gateway.auth import mappings
@@ -24,8 +24,7 @@ PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _OPTIONS: Any = {"verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(Struct, frozen=True):
     """Where a token may be: `header:Authorization:Bearer`, `cookie:name`, `query:name`, `form:name`."""
 
     position: str
@@ -39,8 +38,7 @@ class Lookup:
         return value[len(self.prefix) :].strip() or None
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
+class Passing(Struct, frozen=True):
     """A claim that the function gets as a header, a cookie, or a field of the query or of the form."""
 
     position: str
@@ -48,8 +46,7 @@ class Passing:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class JwtCheck:
+class JwtCheck(Struct, frozen=True):
     """Lets requests in whose token one of the keys signed."""
 
     keys: Mapping[str, jwt.PyJWK]

@@ -18,7 +18,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from emulator.gateway.cycle import Cycle, GatewayLog, refusal
+from emulator.gateway.cycle import ON_DISCONNECT, Cycle, GatewayLog, refusal
 from emulator.gateway.deadlines import Deadlines, Phase
 from emulator.gateway.http10 import UnchunkedSend
 from emulator.gateway.tunnel import DECLINED_UPGRADES, UPGRADE, ClientTunnel, head_without_upgrade
@@ -29,9 +29,6 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_EARLY_BYTES = 64 * 1024
 # Pipelined requests that may wait before their client is not read any more.
 MAX_PIPELINE = 16
-# An application that must know at once of a client that went puts a function without arguments here in its scope;
-# `receive` tells the same, to whoever waits for it.
-ON_DISCONNECT = "fclocal.on_disconnect"
 # A refused client is read for this long, so that the refusal is not lost in a reset of unread bytes.
 LINGER_SECONDS = 2.0
 

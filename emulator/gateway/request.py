@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import NamedTuple
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable, Mapping
 
+from msgspec import Struct
 from starlette.types import Receive, Scope
 
-from emulator.model.errors import ClientClosedRequest, EntityTooLarge, FCError, InvalidArgument
-from emulator.model.invocation import Body
+from emulator.model.errors import ClientClosedRequest, EntityTooLarge, FCError, InvalidArgument, SignatureNotMatch
+from emulator.model.invocation import Body, Stream
 from emulator.model.limits import STREAM_ABOVE_BYTES, SYNC_PAYLOAD_BYTES
+from emulator.model.trace import BAGGAGE, TRACEPARENT, W3C, Trace, continued, passed_on
 
-_WANTED = frozenset({b"content-length", b"content-type", b"transfer-encoding", b"origin", b"host"})
+_WANTED = W3C | {b"content-length", b"content-type", b"transfer-encoding", b"origin", b"host"}
 
 
 def pick(scope: Scope) -> dict[bytes, bytes]:
     """`x-fc-*` and the few other headers that a face looks at; the last one wins."""
     return {name: value for name, value in scope["headers"] if name[:5] == b"x-fc-" or name in _WANTED}
+
+
+def trace(picked: Mapping[bytes, bytes], exported: bool) -> Trace | None:
+    """What the function is told of the trace that the request is part of; most are part of none. `exported`: every
+    invocation is a span."""
+    if exported:
+        return continued({name: picked[name] for name in W3C if name in picked})
+    return passed_on(picked) if TRACEPARENT in picked or BAGGAGE in picked else None
 
 
 def declared_length(picked: dict[bytes, bytes]) -> int | None:
@@ -29,7 +40,7 @@ def declared_length(picked: dict[bytes, bytes]) -> int | None:
     return int(value)
 
 
-class Payload(NamedTuple):
+class Payload(Struct, frozen=True):
     """A body: bytes up to 64 KiB, a stream above. `length` is known for bytes and where it was declared."""
 
     body: Body
@@ -84,6 +95,33 @@ async def _rest(
         if size > limit:
             raise too_large(limit)
         yield piece
+
+
+def checked(payload: Payload, digest: str) -> Payload:
+    """The same payload, if its SHA-256 is `digest`. Raises `SignatureNotMatch`: a stream does at its end."""
+    if not digest:
+        return payload
+    if isinstance(payload.body, bytes):
+        _compare(hashlib.sha256(payload.body), digest)
+        return payload
+    return Payload(_checked_stream(payload.body, digest), payload.length)
+
+
+async def _checked_stream(body: Stream, digest: str) -> AsyncIterator[bytes]:
+    # One piece behind, so that a function never gets the whole of a body that was changed on its way.
+    found, held = hashlib.sha256(), b""
+    async for piece in body:
+        found.update(piece)
+        if held:
+            yield held
+        held = piece
+    _compare(found, digest)
+    yield held
+
+
+def _compare(found: hashlib._Hash, digest: str) -> None:
+    if not hmac.compare_digest(found.hexdigest(), digest):
+        raise SignatureNotMatch
 
 
 async def gather(payload: Payload) -> bytes:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import comb
 from typing import Any
+
+from msgspec import Struct
 
 from emulator.model.function import RewriteRule
 
@@ -74,8 +75,7 @@ def _regex(match: str, path: str) -> Groups | None:
 MATCHERS: dict[str, Callable[[str, str], Groups | None]] = {"exact": _exact, "wildcard": _wildcard, "regex": _regex}
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A pattern, and what trying it can cost: its unbounded choices of a position, and its choices between few."""
 
     pattern: re.Pattern[str]

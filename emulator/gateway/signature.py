@@ -8,10 +8,11 @@ import hmac
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import parse_qsl, quote, unquote
+
+from msgspec import Struct
 
 from emulator.model.errors import (
     AccessDenied,
@@ -31,8 +32,7 @@ _Texts = Iterator[str]
 _Sign = Callable[[bytes, bytes], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Struct, frozen=True):
     """A request as it came: `raw_path` without query, both still encoded; header names in lower case."""
 
     method: str
@@ -45,7 +45,9 @@ def verify(request: Signed, keys: Mapping[str, str], now: float, *, strict: bool
     """Check a request's signature against `keys`, id → secret.
 
     False where it was signed by another key, which is an error if `strict`. Raises what FC answers: no date, one that
-    is off, no signature, a wrong one. The body is not read: its hash is taken as the request's own header has it.
+    is off, no signature, a wrong one.
+
+    The body is not read: its hash is taken as the request's own header has it, see `signed_digest`.
     """
     values: dict[str, list[str]] = {}
     for name, value in request.headers:
@@ -61,6 +63,14 @@ def verify(request: Signed, keys: Mapping[str, str], now: float, *, strict: bool
         if hmac.compare_digest(sign(secret.encode(), text.encode("utf-8", "surrogateescape")), signature):
             return True
     raise SignatureNotMatch
+
+
+def signed_digest(headers: Headers) -> str:
+    """The SHA-256 of the body, in hex, as the signature of an API call holds it; empty where that holds none."""
+    values = dict(headers)
+    if not values.get(b"authorization", b"").startswith(b"ACS3-"):
+        return ""
+    return values.get(b"x-acs-content-sha256", b"").decode("latin-1").strip()
 
 
 def _claimed(request: Signed, values: _Values) -> tuple[str, str, _Texts, _Sign]:

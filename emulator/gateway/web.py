@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from emulator.dispatch.engine import Engine
 from emulator.gateway import cors, limits, reply, request
 from emulator.gateway.arrival import Arrival
 from emulator.gateway.auth import Auth
+from emulator.gateway.cycle import ON_DISCONNECT
 from emulator.gateway.invoke import delay, task_id
 from emulator.gateway.tunnel import UPGRADE, ClientTunnel, splice
 from emulator.instance.protocol import without_fc
@@ -22,13 +24,13 @@ from emulator.model.function import EMPTY, LATEST, Api, CustomDomain, FunctionNa
 from emulator.model.headers import DROPPED_RESPONSE_HEADERS
 from emulator.model.invocation import Header, Invocation, Kind, Outcome
 from emulator.model.limits import ASYNC_PAYLOAD_BYTES, HTTP_FUNCTION_ERROR_BODY, SYNC_PAYLOAD_BYTES
+from emulator.model.trace import W3C, Trace
 from emulator.triggers.http import HttpRequest, from_result, passed_on, to_event
 
 INVOCATION_TARGET = h.INVOCATION_TARGET.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where a request for a function's URL leads. `target` is the raw path and query as the function sees it."""
 
     name: FunctionName
@@ -50,6 +52,7 @@ class WebFace:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, address: Address) -> None:
         request_id = self._engine.request_ids.new()
         try:
+            await self._engine.freshness.refreshed(address.name)
             revision = self._revision(address)
             trigger = revision.function.http_trigger
             if trigger is None:
@@ -59,9 +62,9 @@ class WebFace:
             await reply.send_error(send, error, request_id)
 
     def _revision(self, address: Address) -> Revision:
-        """An alias that a project file names has no local counterpart: the newest code answers, told once."""
+        """An alias that a project file names may not be there: the newest code answers then, told once."""
         registry = self._engine.registry
-        if address.qualifier != LATEST and not address.base_path:
+        if address.qualifier != LATEST and not address.base_path and not registry.find(address.name, address.qualifier):
             self._engine.journal.notice(
                 f"qualifier '{address.qualifier}' is not emulated for URLs: LATEST answers", function=str(address.name)
             )
@@ -88,7 +91,7 @@ class WebFace:
             return
         call = await self._invocation(admitted, await _body(receive, picked, SYNC_PAYLOAD_BYTES), hit)
         invoking = self._engine.dispatcher.invoke(call)
-        scope["fclocal.on_disconnect"] = invoking.cancel
+        scope[ON_DISCONNECT] = invoking.cancel
         async with invoking as outcome:
             if outcome.tunnel is not None:
                 await _join(scope, outcome)
@@ -109,8 +112,12 @@ class WebFace:
         return arrival.scope, arrival.receive, replace(hit, address=replace(address, target=arrival.target))
 
     async def _invocation(self, scope: Scope, payload: request.Payload, hit: _Hit) -> Invocation:
+        trace = None
+        if self._engine.traces:
+            trace = request.trace(request.pick(scope), exported=True)
+            scope = {**scope, "headers": _retraced(scope["headers"], trace)}
         if _is_event(hit.revision):
-            return self._event(scope, await request.gather(payload), hit)
+            return self._event(scope, await request.gather(payload), hit, trace)
         address = hit.address
         own = passed_on(scope["headers"])
         if not hit.revision.function.is_custom:
@@ -129,9 +136,10 @@ class WebFace:
             client_ip=request.client_ip(scope),
             upgrade=UPGRADE in scope.get("extensions", {}),
             trigger="http",
+            trace=trace,
         )
 
-    def _event(self, scope: Scope, body: bytes, hit: _Hit) -> Invocation:
+    def _event(self, scope: Scope, body: bytes, hit: _Hit, trace: Trace | None) -> Invocation:
         """FC 3 hands HTTP requests to built-in runtimes as JSON events."""
         raw_path, _, query = hit.address.target.partition("?")
         event = to_event(
@@ -158,17 +166,17 @@ class WebFace:
             qualifier=hit.address.qualifier,
             headers=session,
             trigger="http",
+            trace=trace,
         )
 
     async def _accept(self, receive: Receive, scope: Scope, send: Send, picked: dict[bytes, bytes], hit: _Hit) -> None:
         body = await request.gather(await _body(receive, picked, ASYNC_PAYLOAD_BYTES))
         call = await self._invocation(scope, request.Payload(body, len(body)), hit)
-        task = self._engine.tasks.submit(call._replace(upgrade=False), task_id(picked), delay(picked))
+        task = self._engine.tasks.submit(replace(call, upgrade=False), task_id(picked), delay(picked))
         await reply.send_accepted(send, hit.request_id, task.id, hit.revision.function.api)
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
+class _Hit(Struct, frozen=True):
     """A request that found its function and its trigger."""
 
     address: Address
@@ -183,6 +191,11 @@ class _Hit:
 
 async def _body(receive: Receive, picked: dict[bytes, bytes], limit: int) -> request.Payload:
     return await request.read(receive, request.declared_length(picked), limit, limits.body_too_large)
+
+
+def _retraced(headers: list[Header], trace: Trace | None) -> list[Header]:
+    """A caller's headers with the trace as the function is told it."""
+    return [*(pair for pair in headers if pair[0] not in W3C), *(trace.headers if trace is not None else ())]
 
 
 def _is_event(revision: Revision) -> bool:

@@ -17,11 +17,11 @@ class Entry(Protocol):
     @property
     def ended(self) -> bool: ...
 
-    def expire(self) -> None: ...
+    def due(self) -> None: ...
 
 
 class Deadlines:
-    """Calls `expire` on each entry that has not ended `seconds` after it was added."""
+    """Calls `due` on each entry that has not ended `seconds` after it was added."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -52,7 +52,7 @@ class Deadlines:
         while entries and (entries[0][1].ended or entries[0][0] <= now):
             _, entry = entries.popleft()
             if not entry.ended:
-                entry.expire()
+                entry.due()
         if entries:
             self._arm(entries[0][0])
 

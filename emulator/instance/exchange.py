@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from emulator.gpu.use import begin, peak_of, size_of
 from emulator.instance import messages
 from emulator.instance.instance import Instance
 from emulator.instance.protocol import LogTail, failure_of, header_bytes
+from emulator.instance.recorder import Failed
 from emulator.instance.wire import Wire, WireBodyBroken, WireClosed, WireError, WireGarbage, WireResponse
 from emulator.model.errors import BadResponse, ClientClosedRequest, FCError
 from emulator.model.events import InvocationEnded, InvocationStarted
@@ -22,13 +24,6 @@ MEMORY_AGE_SECONDS = 1.0
 # How long a closed connection may wait for the news that the process behind it is dead.
 DEATH_SECONDS = 1.0
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
-# The suffix of FC's End line (runtime-contract.md §6.1)
-SUFFIX = {
-    FunctionError.HANDLED: "Handled function error",
-    FunctionError.UNHANDLED: "Unhandled function error",
-}
-
-
 OnEnd = Callable[[Outcome | None], None]
 
 
@@ -54,6 +49,7 @@ class Exchange:
         "_instance",
         "_on_end",
         "_queue_ms",
+        "_stood",
         "_tail",
         "_tail_result",
         "_timed_out",
@@ -69,6 +65,8 @@ class Exchange:
         self._cold = instance.served == 0 and instance.in_flight == 1 and not instance.provisioned
         self._queue_ms = queue_ms
         self._began = 0.0
+        # How long the instance had stood in the debugger when this began.
+        self._stood = 0.0
         self._wire: Wire | None = None
         # What came of the request that `start` sent.
         self._head: WireResponse | Exception | None = None
@@ -84,7 +82,13 @@ class Exchange:
 
     @property
     def _elapsed_ms(self) -> float:
-        return (self._instance.journal.now() - self._began) * 1000
+        return self._ran_ms(self._instance.journal.now())
+
+    def _stood_ms(self, now: float) -> float:
+        return (self._instance.clock.stood(now) - self._stood) * 1000
+
+    def _ran_ms(self, now: float) -> float:
+        return (now - self._began) * 1000 - self._stood_ms(now)
 
     def start(self, on_end: OnEnd) -> bool:
         """Begin now, without a task, on a connection that is open; False where there is none, and `run` has to begin.
@@ -165,12 +169,17 @@ class Exchange:
         outcome.body = response.body
         outcome.report = self._end(response.status)
         outcome.tail = self._tail_result
+        if outcome.error is not None:
+            self._instance.recorder.failed(self._instance, Failed.of(self._call, outcome))
         return outcome
 
     def _begin(self) -> None:
         instance, call = self._instance, self._call
         self._began = now = instance.journal.now()
+        self._stood = instance.clock.stood(now)
         instance.deadlines.add(now, self)
+        if instance.in_flight == 1:
+            begin(instance.gpu)
         if self._alone:
             if self._tail is not None:
                 self._tail.add(f"FC Invoke Start RequestId: {call.request_id}".encode())
@@ -184,6 +193,8 @@ class Exchange:
                 instance.id,
                 self._cold,
                 call.trigger,
+                "" if call.trace is None else call.trace.traceparent,
+                "" if call.trace is None else call.trace.parent_id,
             )
         )
 
@@ -206,6 +217,10 @@ class Exchange:
                 raise
             wire = self._wire = await instance.open_wire()
             return await wire.request(head, call.body, chunked=chunked, no_body=no_body)
+
+    def due(self) -> None:
+        """The function's time is over, but for what the instance stood in the debugger."""
+        self._instance.clock.count_down(self, self._function.timeout, self._began, self._stood)
 
     def expire(self) -> None:
         """The function's time is over."""
@@ -257,7 +272,7 @@ class Exchange:
         """At concurrency 1 the canceled request may still be running, so FC replaces the instance (§1.2)."""
         if self._wire is not None:
             self._wire.close()
-        replace = self._alone and self._function.custom_runtime.health_check is None
+        replace = self._alone and self._function.program.health_check is None
         detail = messages.canceled(self._elapsed_ms, self._memory())
         self._end(499, detail, StopReason.CANCELED if replace else None)
 
@@ -280,7 +295,7 @@ class Exchange:
             if isinstance(error, WireGarbage):
                 text = f"the function's answer is not HTTP: {error}"
             return self._failed(text, Cause.EXITED, StopReason.UNHEALTHY)
-        if exit_.oom:
+        if self._instance.out_of_memory:
             return self._failed(text, Cause.OOM, StopReason.OOM)
         return self._failed(text, Cause.EXITED, StopReason.CRASHED)
 
@@ -304,6 +319,7 @@ class Exchange:
             report=report,
         )
         outcome.tail = self._tail_result
+        self._instance.recorder.failed(self._instance, Failed.of(self._call, outcome, text))
         return outcome
 
     # --- the end ---
@@ -315,8 +331,16 @@ class Exchange:
         return max(peak_mb, self._function.memory_mb) if exited.done() and exited.result().oom else peak_mb
 
     def _report(self, now: float, usage: Usage) -> Report:
-        duration_ms, cold = (now - self._began) * 1000, self._cold
-        return Report(duration_ms, self._memory(usage), cold, self._instance.init_ms if cold else 0.0, self._queue_ms)
+        cold, paused_ms = self._cold, self._stood_ms(now)
+        return Report(
+            (now - self._began) * 1000 - paused_ms,
+            self._memory(usage),
+            cold,
+            self._instance.init_ms if cold else 0.0,
+            self._queue_ms,
+            paused_ms,
+            peak_of(self._instance.gpu),
+        )
 
     def _disk_full(self, usage: Usage) -> StopReason | None:
         """Only root could make a disk of this size, so an instance that filled it is replaced (sandbox.md §2.6)."""
@@ -331,7 +355,7 @@ class Exchange:
         """The log of this request is complete: nothing that is written from here on belongs to it."""
         tail, self._tail = self._tail, None
         if tail is not None:
-            tail.add(f"FC Invoke End RequestId: {self._call.request_id}{suffix(self._error, detail)}".encode())
+            tail.add(f"FC Invoke End RequestId: {self._call.request_id}{messages.suffix(self._error, detail)}".encode())
             self._tail_result = tail.result(report.summary(self._function.memory_mb))
         if self._alone:
             self._instance.log.end()
@@ -361,6 +385,10 @@ class Exchange:
                 report.queue_ms,
                 error.value if error else "",
                 detail,
+                report.paused_ms,
+                instance.start.value if report.cold else "",
+                report.gpu_memory_mb,
+                size_of(instance.gpu),
             )
         )
         if self._wire is not None:
@@ -370,9 +398,3 @@ class Exchange:
             instance.condemned = condemn
         instance.give_back()
         return report
-
-
-def suffix(error: FunctionError | None, detail: str) -> str:
-    """What FC puts behind the request id of an End line: `, Error: …`."""
-    text = detail or (SUFFIX.get(error, "Unhandled function error") if error else "")
-    return f", Error: {text}" if text else ""

@@ -6,8 +6,8 @@ import asyncio
 
 from emulator.instance.instance import Instance
 from emulator.instance.wire import WireError
-from emulator.model.function import HealthCheck
 from emulator.model.lifecycle import State
+from emulator.model.program import HealthCheck
 
 
 async def check(instance: Instance, config: HealthCheck) -> tuple[bool, int | None]:
@@ -16,7 +16,7 @@ async def check(instance: Instance, config: HealthCheck) -> tuple[bool, int | No
     Each check has a connection of its own, so that it never waits behind an invocation's.
     """
     try:
-        async with asyncio.timeout(config.timeout):
+        async with instance.clock.limit(config.timeout, shown=False):
             wire = await instance.open_wire()
             try:
                 response = await wire.request(instance.heads.probe(config.url), b"")
@@ -30,14 +30,20 @@ async def check(instance: Instance, config: HealthCheck) -> tuple[bool, int | No
 async def watch(instance: Instance, config: HealthCheck) -> None:
     """Check again and again while the instance lives; `instance.healthy` follows the thresholds.
 
-    A frozen instance can't answer and an idle one is about to freeze, so only a busy or an unhealthy one is asked.
+    A frozen instance can't answer and an idle one is about to freeze, so only a busy or an unhealthy one is asked. One
+    that is paused in the debugger need not answer.
     """
     in_a_row = 0
     while not instance.ended:
         await asyncio.sleep(config.period)
+        if instance.paused:
+            continue
         if instance.state is not State.BUSY and (instance.healthy or instance.state is not State.IDLE):
             continue
+        before = instance.pauses
         passed, _ = await check(instance, config)
+        if instance.pauses != before:
+            continue
         in_a_row = in_a_row + 1 if passed != instance.healthy else 0
         threshold = config.failure_threshold if instance.healthy else config.success_threshold
         if in_a_row >= threshold:

@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import json
 
+from msgspec import Struct
+
 from emulator.instance import messages
 from emulator.instance.instance import Instance
+from emulator.instance.recorder import Failed
 from emulator.instance.wire import WireError, WireResponse
 from emulator.model import ids
 from emulator.model.errors import FclocalError
@@ -29,6 +32,14 @@ class InitializerFailed(FclocalError):
         self.cause = cause
 
 
+class Failure(Struct, frozen=True):
+    """Why a hook failed: the suffix of FC's End line, FC's error object where there is one, and what it was."""
+
+    detail: str
+    body: bytes = b""
+    cause: Cause = Cause.RAISED
+
+
 async def initialize(instance: Instance, hook: Hook, cause: str) -> None:
     """Run the Initializer once. `cause` is the request that needs the instance. Raises `InitializerFailed`.
 
@@ -37,27 +48,29 @@ async def initialize(instance: Instance, hook: Hook, cause: str) -> None:
     custom = instance.revision.function.is_custom
     request_id = ids.hook_request_id() if custom or not cause else cause
     began = _started(instance, "Initialize", request_id)
-    detail = ""
+    failure: Failure | None = None
     try:
         if hook.command:
             await _command(instance, hook)
         else:
-            response = await _call(instance, hook, "POST", "/initialize", request_id)
+            response = await call(instance, hook.timeout, "POST", "/initialize", request_id)
             if not 200 <= response.status < 300:
                 raise InitializerFailed(_failure_body(response), "Unhandled function error")
     except InitializerFailed as failed:
-        detail = failed.detail
+        failure = Failure(failed.detail, failed.body)
         raise
     except TimeoutError:
         detail = messages.initializer_timed_out(hook.timeout, instance.usage(0.0).peak_mb)
-        raise InitializerFailed(messages.error_body(detail), detail) from None
+        failure = Failure(detail, messages.error_body(detail), Cause.TIMEOUT)
+        raise InitializerFailed(failure.body, detail) from None
     except (WireError, OSError):
         await asyncio.wait([instance.sandbox.exited], timeout=1.0)
         memory = instance.usage(0.0).peak_mb
-        detail = messages.process_exited((instance.journal.now() - began) * 1000, memory)
-        raise InitializerFailed(messages.error_body(detail), detail) from None
+        detail = messages.process_exited((instance.clock.running() - began) * 1000, memory)
+        failure = Failure(detail, messages.error_body(detail), Cause.EXITED)
+        raise InitializerFailed(failure.body, detail) from None
     finally:
-        _ended(instance, "Initialize", request_id, began, detail)
+        _ended(instance, "Initialize", request_id, began, failure, told_as=cause)
 
 
 async def pre_stop(instance: Instance, hook: Hook) -> None:
@@ -73,25 +86,27 @@ async def pre_freeze(instance: Instance, hook: Hook) -> None:
 async def _logged(instance: Instance, hook: Hook, name: str, path: str) -> None:
     request_id = ids.hook_request_id()
     began = _started(instance, name, request_id)
-    detail = ""
+    failure: Failure | None = None
     try:
-        response = await _call(instance, hook, "GET", path, request_id)
+        response = await call(instance, hook.timeout, "GET", path, request_id)
         if not 200 <= response.status < 300:
-            detail = "Unhandled function error"
+            failure = Failure("Unhandled function error", response.body)
     except TimeoutError:
-        detail = f"{name} timed out after {hook.timeout:g} seconds"
+        failure = Failure(f"{name} timed out after {hook.timeout:g} seconds", cause=Cause.TIMEOUT)
     except (WireError, OSError) as error:
-        detail = f"{name} failed: {error}"
+        failure = Failure(f"{name} failed: {error}", cause=Cause.EXITED)
     finally:
-        _ended(instance, name, request_id, began, detail)
+        _ended(instance, name, request_id, began, failure)
 
 
-async def _call(instance: Instance, hook: Hook, method: str, path: str, request_id: str) -> WireResponse:
+async def call(
+    instance: Instance, timeout: float, method: str, path: str, request_id: str, body: bytes = b""
+) -> WireResponse:
     """One control request, its short answer read whole. Raises `TimeoutError`, `WireError`, `OSError`."""
     wire = instance.idle_wire() or await instance.open_wire()
     try:
-        async with asyncio.timeout(hook.timeout):
-            response = await wire.request(instance.heads.control(method, path, request_id), b"")
+        async with instance.clock.limit(timeout):
+            response = await wire.request(instance.heads.control(method, path, request_id, len(body)), body)
             if not response.complete:
                 response.body = b"".join([piece async for piece in response.stream()])
     except BaseException:
@@ -103,7 +118,8 @@ async def _call(instance: Instance, hook: Hook, method: str, path: str, request_
 
 async def _command(instance: Instance, hook: Hook) -> None:
     """`initializer.command`: run in the instance, success is exit 0, its output is not the function's log."""
-    exit_ = await instance.sandbox.run(hook.command, hook.timeout)
+    async with instance.clock.limit(hook.timeout):
+        exit_ = await instance.sandbox.run(hook.command, None)
     if exit_.shell_code != 0:
         text = f"initializer command exited with code {exit_.shell_code}"
         raise InitializerFailed(messages.error_body(text), text)
@@ -120,16 +136,23 @@ def _failure_body(response: WireResponse) -> bytes:
 
 
 def _started(instance: Instance, hook: str, request_id: str) -> float:
-    now = instance.journal.now()
+    """When it began, by the instance's own clock."""
     instance.log.begin(request_id, None)
-    instance.journal.append(HookStarted(now, request_id, instance.function, instance.id, hook))
-    return now
+    instance.journal.append(HookStarted(instance.journal.now(), request_id, instance.function, instance.id, hook))
+    return instance.clock.running()
 
 
-def _ended(instance: Instance, hook: str, request_id: str, began: float, detail: str) -> None:
+def _ended(
+    instance: Instance, hook: str, request_id: str, began: float, failure: Failure | None, *, told_as: str = ""
+) -> None:
+    """`told_as` is the request that a failure is looked for by, where it is another one."""
     instance.sandbox.drain_logs()
     instance.log.end()
-    now = instance.journal.now()
-    instance.journal.append(
-        HookEnded(now, request_id, instance.function, instance.id, hook, (now - began) * 1000, detail)
-    )
+    if instance.debugged:
+        instance.debugger.done(instance)
+    duration_ms = (instance.clock.running() - began) * 1000
+    now, detail = instance.journal.now(), failure.detail if failure is not None else ""
+    instance.journal.append(HookEnded(now, request_id, instance.function, instance.id, hook, duration_ms, detail))
+    if failure is not None:
+        failed = Failed(hook, told_as or request_id, failure.cause, failure.body, detail, duration_ms=duration_ms)
+        instance.recorder.failed(instance, failed)

@@ -10,6 +10,9 @@ from emulator.model.events import LogLine
 
 # What a failed start shows: the last lines before it, FC's own message carries the captured output.
 BIRTH_LINES = 40
+# What is kept for whoever looks into a failure, and how much of a line.
+RECENT_LINES = 100
+RECENT_BYTES = 2000
 
 
 class InstanceLog:
@@ -22,10 +25,12 @@ class InstanceLog:
         self._request_id = ""
         self._tail: LogTail | None = None
         self._birth: deque[bytes] | None = deque(maxlen=BIRTH_LINES)
+        self._recent: deque[bytes] = deque(maxlen=RECENT_LINES)
 
     def line(self, data: bytes) -> None:
         if self._birth is not None:
             self._birth.append(data)
+        self._recent.append(data[:RECENT_BYTES])
         if self._tail is not None:
             self._tail.add(data)
         self._journal.append(
@@ -49,6 +54,10 @@ class InstanceLog:
     def born(self) -> None:
         """The instance is up: stop keeping lines for a failed start."""
         self._birth = None
+
+    def recent(self) -> list[str]:
+        """The last lines, whichever request they belong to."""
+        return [line.decode("utf-8", "replace") for line in self._recent]
 
     def birth_text(self) -> str:
         return b"\n".join(self._birth or ()).decode("utf-8", "replace")

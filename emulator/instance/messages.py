@@ -6,7 +6,14 @@ import json
 import os
 
 from emulator.model.errors import StartFailed, UserError
+from emulator.model.invocation import FunctionError
 from emulator.model.launch import Exit
+
+# The suffix of FC's End line (runtime-contract.md §6.1)
+SUFFIX = {
+    FunctionError.HANDLED: "Handled function error",
+    FunctionError.UNHANDLED: "Unhandled function error",
+}
 
 
 def error_body(message: str) -> bytes:
@@ -75,3 +82,9 @@ def unhealthy(status: int | None) -> StartFailed:
         "FunctionNotStarted",
         f"The function http server cannot be started. check function health failed with {what}",
     )
+
+
+def suffix(error: FunctionError | None, detail: str) -> str:
+    """What FC puts behind the request id of an End line: `, Error: …`."""
+    text = detail or (SUFFIX.get(error, "Unhandled function error") if error else "")
+    return f", Error: {text}" if text else ""

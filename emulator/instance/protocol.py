@@ -9,6 +9,13 @@ from emulator.model import headers as h
 from emulator.model.function import Account, Api, Function, Revision
 from emulator.model.invocation import FunctionError, Header, Headers, Invocation
 from emulator.model.limits import LOG_TAIL_BYTES
+from emulator.model.trace import Trace
+
+INVOKE = (
+    b"POST /invoke HTTP/1.1\r\nhost: 21.0.0.1\r\ncontent-type: application/octet-stream\r\n"
+    b"x-fc-control-path: /invoke\r\n"
+)
+HTTP_INVOKE = b"x-fc-control-path: /http-invoke\r\n"
 
 
 def _lines(pairs: Iterable[tuple[str, str]]) -> bytes:
@@ -27,21 +34,24 @@ class Heads:
     `token` is whether the runtime gets the security token in a header (runtime-contract.md §3.4).
     """
 
-    __slots__ = ("_constant", "_http_constant", "_invoke_prefix", "_revision")
+    __slots__ = ("_constant", "_http_constant", "_invoke_prefix", "_plain", "_revision")
 
     def __init__(self, revision: Revision, account: Account, *, token: bool = True) -> None:
         self._revision = revision
-        self._constant = _lines(_common(revision, account, token))
-        self._invoke_prefix = (
-            b"POST /invoke HTTP/1.1\r\nhost: 21.0.0.1\r\ncontent-type: application/octet-stream\r\n"
-            b"x-fc-control-path: /invoke\r\n" + self._constant
-        )
-        self._http_constant = b"x-fc-control-path: /http-invoke\r\n" + self._constant
+        self._plain = _lines(_common(revision, account, token))
+        self._constant = self._plain + _lines(_tracing())
+        self._invoke_prefix = INVOKE + self._constant
+        self._http_constant = HTTP_INVOKE + self._constant
 
     def invoke(self, call: Invocation) -> tuple[bytes, bool]:
         """Head of `POST /invoke`; second: whether the streamed body is sent chunked."""
         framing, chunked = _framing(call)
-        return b"%b%b%b\r\n" % (self._invoke_prefix, _varying(call), framing), chunked
+        prefix = self._invoke_prefix if call.trace is None else INVOKE + self._traced(call.trace, call.trace.headers)
+        return b"%b%b%b\r\n" % (prefix, _varying(call), framing), chunked
+
+    def _traced(self, trace: Trace, headers: Headers = ()) -> bytes:
+        """What is constant else; the caller's own request has W3C's headers already."""
+        return self._plain + _lines(_tracing(trace)) + b"".join(b"%b: %b\r\n" % pair for pair in headers)
 
     def http(self, call: Invocation) -> tuple[bytes, bool]:
         """Head of a caller's own request, passed through with FC's headers added."""
@@ -62,14 +72,15 @@ class Heads:
             call.target,
             own,
             extra,
-            self._http_constant,
+            self._http_constant if call.trace is None else HTTP_INVOKE + self._traced(call.trace),
             _varying(call),
             framing,
         )
         return head, chunked
 
-    def control(self, method: str, path: str, request_id: str) -> bytes:
-        """Head of a request without a body: `/ready`, `/initialize`, `/pre-stop`, `/pre-freeze`."""
+    def control(self, method: str, path: str, request_id: str, length: int = 0) -> bytes:
+        """Head of a request to the bootstrap: `/ready`, `/initialize`, `/pre-stop`, `/pre-freeze`, all without a body,
+        or `/patch` with one."""
         function = self._revision.function
         return b"%b %b HTTP/1.1\r\nhost: 21.0.0.1\r\n%b%b\r\n" % (
             method.encode(),
@@ -80,7 +91,7 @@ class Heads:
                     (h.CONTROL_PATH, path),
                     *([] if function.api is Api.FC2 else _hook_headers(function)),
                     (h.REQUEST_ID, request_id),
-                    ("content-length", "0"),
+                    ("content-length", str(length)),
                 ]
             ),
         )
@@ -121,9 +132,6 @@ def _common(revision: Revision, account: Account, token: bool) -> list[tuple[str
         (h.SERVICE_LOG_PROJECT, function.log_project),
         (h.SERVICE_LOG_STORE, function.log_store),
         (h.API_SERVER_IP, ""),
-        ("x-fc-tracing-opentracing-span-context", ""),
-        ("x-fc-tracing-opentracing-span-baggages", ""),
-        ("x-fc-tracing-jaeger-endpoint", ""),
     ]
     if function.inject_credentials_request:
         pairs += [
@@ -135,6 +143,15 @@ def _common(revision: Revision, account: Account, token: bool) -> list[tuple[str
     if function.api is Api.FC2:
         pairs += _hook_headers(function)
     return [(name, _safe(value)) for name, value in pairs]
+
+
+def _tracing(trace: Trace | None = None) -> list[tuple[str, str]]:
+    """FC's own headers for a trace, which are there and empty where there is none. No Jaeger listens here."""
+    return [
+        ("x-fc-tracing-opentracing-span-context", trace.span_context if trace else ""),
+        ("x-fc-tracing-opentracing-span-baggages", trace.baggages if trace else ""),
+        ("x-fc-tracing-jaeger-endpoint", ""),
+    ]
 
 
 def _hook_headers(function: Function) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from emulator.instance import hooks, messages
 from emulator.instance.health import check
 from emulator.instance.instance import Instance
 from emulator.instance.wire import WireError, WireGarbage
+from emulator.model.function import Function
 from emulator.model.launch import TcpEndpoint, UnixEndpoint
 from emulator.sandbox.base import Listener
 
@@ -27,30 +28,40 @@ async def give_birth(instance: Instance, cause: str, start_timeout: float) -> No
 
     `cause` is the request that needs it. Raises `StartFailed` (412), `InitializerFailed` or `SandboxError`.
     """
-    journal, name = instance.journal, instance.function
     function = instance.revision.function
-    began = journal.now()
-    with journal.span("sandbox", name, instance.id):
+    began = instance.clock.running()
+    with instance.span("sandbox"):
         await instance.sandbox.start()
-    with journal.span("runtime", name, instance.id):
+    instance.started()
+    await instance.debugger.ready(instance)
+    with instance.span("runtime"):
         await _race(instance, _answered(instance, start_timeout))
-    if instance.ended:
-        # It was retired while it started, and answered before it ended.
-        raise messages.exited_at_start(await instance.sandbox.exited, instance.sandbox.launch.display, "")
+    await _require_alive(instance)
     instance.answered()
     if function.initializer is not None:
-        with journal.span("initializer", name, instance.id):
+        with instance.span("initializer"):
             await hooks.initialize(instance, function.initializer, cause)
-    health_check = function.custom_runtime.health_check
+    health_check = function.program.health_check
     if health_check is not None:
-        with journal.span("health_check", name, instance.id):
-            await asyncio.sleep(health_check.initial_delay)
+        with instance.span("health_check"):
+            await instance.clock.sleep(health_check.initial_delay)
             # A program that serves one connection after the other would wait for the one that we keep.
             instance.close_wires()
             passed, status = await check(instance, health_check)
             if not passed:
                 raise messages.unhealthy(status)
-    instance.initialized((journal.now() - began) * 1000)
+    # A debugger may hold it still: one that hears of the end of a stop only after what came of it, or that a process
+    # which was just forked is loading. Whoever it is born for would be given another one.
+    while instance.paused:
+        await _race(instance, instance.unpaused())
+    await _require_alive(instance)
+    instance.initialized((instance.clock.running() - began) * 1000)
+
+
+async def _require_alive(instance: Instance) -> None:
+    """It may have been retired while it started, and answer before it ends."""
+    if instance.ended:
+        raise messages.exited_at_start(await instance.sandbox.exited, instance.sandbox.launch.display, "")
 
 
 async def _race(instance: Instance, answered: Coroutine[Any, Any, None]) -> None:
@@ -69,16 +80,16 @@ async def _race(instance: Instance, answered: Coroutine[Any, Any, None]) -> None
 
 async def _answered(instance: Instance, start_timeout: float) -> None:
     endpoint = instance.sandbox.launch.endpoint
-    if isinstance(endpoint, UnixEndpoint):
+    if isinstance(endpoint, UnixEndpoint) or not instance.revision.function.is_custom:
         await _bootstrap_answers(instance, start_timeout)
     else:
         await _port_opens(instance, endpoint, start_timeout)
 
 
 async def _bootstrap_answers(instance: Instance, start_timeout: float) -> None:
-    """Our bootstraps accept on a socket that already listens, so one request is the whole wait."""
+    """Walls dial our bootstraps when they listen, so one request is the whole wait."""
     try:
-        async with asyncio.timeout(start_timeout):
+        async with instance.clock.limit(start_timeout):
             wire = await instance.open_wire()
             await wire.request(instance.heads.control("GET", "/ready", "ready"), b"")
     except TimeoutError:
@@ -94,34 +105,62 @@ async def _bootstrap_answers(instance: Instance, start_timeout: float) -> None:
 
 async def _port_opens(instance: Instance, endpoint: TcpEndpoint, start_timeout: float) -> None:
     """FC's layer-4 check: a connect to the port, on an address that is not loopback only."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    pause = FIRST_PAUSE_SECONDS
-    told = False
-    while loop.time() - began < start_timeout:
-        ours = instance.sandbox.listeners()
-        if any(it.port == endpoint.port and not it.loopback for it in ours):
+    try:
+        async with instance.clock.limit(start_timeout):
+            await _connected(instance, endpoint)
+    except TimeoutError:
+        hint = _port_hint(endpoint.port, _of_program(instance), instance.revision.function)
+        logs = instance.log.birth_text()
+        raise messages.not_listening(endpoint.port, start_timeout, hint, logs) from None
+
+
+async def _connected(instance: Instance, endpoint: TcpEndpoint) -> None:
+    with instance.span("process") as span:
+        await _listens(instance, endpoint)
+        # Only then something is to come of it (`journal/waterfall.py`).
+        span.detail = "python" if instance.telling.is_asked else ""
+    with instance.span("port"):
+        while True:
             try:
                 instance.keep_wire(await instance.open_wire())
             except OSError:
-                pass
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
+                await _listens(instance, endpoint)
             else:
                 return
-        if ours and not told and loop.time() - began > WRONG_PORT_SECONDS:
+
+
+async def _listens(instance: Instance, endpoint: TcpEndpoint) -> None:
+    """Returns when the port is open, and not for the instance alone."""
+    began = instance.clock.running()
+    pause = FIRST_PAUSE_SECONDS
+    told = False
+    while True:
+        ours = _of_program(instance)
+        if any(it.port == endpoint.port and not it.loopback for it in ours):
+            return
+        if ours and not told and instance.clock.running() - began > WRONG_PORT_SECONDS:
             told = True
-            instance.journal.notice(_port_hint(endpoint.port, ours), function=instance.function)
+            instance.journal.notice(
+                _port_hint(endpoint.port, ours, instance.revision.function), function=instance.function
+            )
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
-    hint = _port_hint(endpoint.port, instance.sandbox.listeners())
-    raise messages.not_listening(endpoint.port, start_timeout, hint, instance.log.birth_text())
 
 
-def _port_hint(port: int, ours: Sequence[Listener]) -> str:
+def _of_program(instance: Instance) -> Sequence[Listener]:
+    """What listens in it, but for its debugger."""
+    debugger = instance.sandbox.launch.debug_port
+    return [it for it in instance.sandbox.listeners() if it.port != debugger]
+
+
+def _port_hint(port: int, ours: Sequence[Listener], function: Function) -> str:
     """Which port the program did open, and what to change."""
+    key = "customRuntimeConfig.port" if function.custom_container is None else "customContainerConfig.port"
     if any(it.port == port and it.loopback for it in ours):
         return f"(It listens on 127.0.0.1:{port} only: FC needs 0.0.0.0:{port}.)"
     others = sorted({it.port for it in ours})
     if not others:
         return ""
     ports = ", ".join(map(str, others))
-    return f"(It listens on port {ports}, not on {port}: set customRuntimeConfig.port, or make it listen on {port}.)"
+    return f"(It listens on port {ports}, not on {port}: set {key}, or make it listen on {port}.)"

@@ -100,27 +100,33 @@ class Journal:
             self._told.add(key)
             self.append(Notice(self.now(), level, message, function))
 
-    def span(self, name: str, function: str, instance_id: str) -> SpanRecorder:
-        return SpanRecorder(self, name, function, instance_id)
+    def span(
+        self, name: str, function: str, instance_id: str, running: Callable[[], float] | None = None
+    ) -> SpanRecorder:
+        """`running` measures the span where that is not plain time."""
+        return SpanRecorder(self, name, function, instance_id, running or self.now)
 
 
 class SpanRecorder:
     """`with journal.span("sandbox.start", …) as span:` appends one Span when it is left, also by an error."""
 
-    def __init__(self, journal: Journal, name: str, function: str, instance_id: str) -> None:
+    def __init__(
+        self, journal: Journal, name: str, function: str, instance_id: str, running: Callable[[], float]
+    ) -> None:
         self._journal = journal
         self._name = name
         self._function = function
         self._instance_id = instance_id
-        self._began = 0.0
+        self._running = running
+        self._at = self._began = 0.0
         self.detail = ""
         self.duration_ms = 0.0
 
     def __enter__(self) -> Self:
-        self._began = self._journal.now()
+        self._at, self._began = self._journal.now(), self._running()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.duration_ms = (self._journal.now() - self._began) * 1000
+        self.duration_ms = (self._running() - self._began) * 1000
         detail = self.detail or (kind.__name__ if kind else "")
-        self._journal.append(Span(self._began, self._function, self._instance_id, self._name, self.duration_ms, detail))
+        self._journal.append(Span(self._at, self._function, self._instance_id, self._name, self.duration_ms, detail))

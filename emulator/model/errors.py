@@ -37,6 +37,10 @@ class SandboxError(UserError):
     """Walls could not be built."""
 
 
+class NoEngine(SandboxError):
+    """No container engine answers; one may be started at any moment."""
+
+
 class FCError(FclocalError):
     """An error of FC's API: answered as JSON with this status and code."""
 
@@ -135,6 +139,13 @@ class AsyncTaskAlreadyExists(FCError):
         super().__init__(409, "AsyncTaskAlreadyExists", f"async task '{task_id}' already exists")
 
 
+class FunctionPending(FCError):
+    """The image of a custom container is not there yet (runtime-contract.md §1.8)."""
+
+    def __init__(self, name: str, image: str) -> None:
+        super().__init__(412, "PreconditionFailed", f"function is pending state: '{name}' waits for its image {image}")
+
+
 class StartFailed(FCError):
     """The instance of a custom runtime did not come up: 412 (runtime-contract.md §4.3)."""
 
@@ -157,6 +168,13 @@ class PortTaken(StartFailed):
 class ResourceExhausted(FCError):
     def __init__(self, message: str) -> None:
         super().__init__(429, "ResourceExhausted", message)
+
+
+class ResourceThrottled(FCError):
+    """There is no card, or part of one, left (platform.md §2.2, §6.3); the sentence is FC's, what follows it ours."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(429, "ResourceThrottled", f"Reserve resource exceeded limit: {message}")
 
 
 class SessionInvalid(FCError):

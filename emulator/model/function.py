@@ -7,11 +7,16 @@ Sizes are MB as in FC's API, durations are seconds. FC 2 services are a part of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
+
+from emulator.model.image import Image
+from emulator.model.launch import WallsKind
+from emulator.model.program import CodeMount, CustomContainer, CustomRuntime, DapServer
 
 LATEST = "LATEST"
 DEFAULT_REGION = "cn-hangzhou"
@@ -25,8 +30,7 @@ class Api(Enum):
     FC3 = "fc3"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where something was written, for messages: `s.yaml:12`."""
 
     file: str
@@ -36,8 +40,7 @@ class Place:
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class FunctionName:
+class FunctionName(Struct, frozen=True, order=True):
     """A function's name; `service` is set for FC 2 only. `str()` is FC's `service$function` form."""
 
     name: str
@@ -62,8 +65,7 @@ class FunctionName:
         return "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-") or "function"
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(Struct, frozen=True):
     """An instance lifecycle hook: a handler, or (FC 3 initializer only) a command run inside the instance."""
 
     handler: str = ""
@@ -71,42 +73,9 @@ class Hook:
     command: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
-    """`healthCheckConfig`; ranges in runtime-contract.md §1.7."""
+class Gpu(Struct, frozen=True):
+    """`gpuConfig`: `type` is one of `gpu_types.GPU_TYPES`, `memory_mb` that of whole cards or of a slice of one."""
 
-    url: str
-    initial_delay: float = 0.0
-    period: float = 3.0
-    timeout: float = 1.0
-    failure_threshold: int = 3
-    success_threshold: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class CustomRuntime:
-    """`customRuntimeConfig`: the program of a `custom*` runtime. No command means `/code/bootstrap`."""
-
-    command: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    port: int = 9000
-    health_check: HealthCheck | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CustomContainer:
-    """`customContainerConfig`. `entrypoint` is the process, `command` its arguments (FC's own pairing)."""
-
-    image: str
-    entrypoint: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    port: int = 9000
-    web_server_mode: bool = True
-    health_check: HealthCheck | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
     type: str
     memory_mb: int
 
@@ -116,8 +85,7 @@ class MountKind(Enum):
     OSS = "oss"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteMount:
+class RemoteMount(Struct, frozen=True):
     """A NAS or OSS mount: `remote` names what FC would mount, `target` is the path in the instance."""
 
     kind: MountKind
@@ -126,8 +94,7 @@ class RemoteMount:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """A layer by ARN, and the local folder or archive that stands for it (None: not found locally)."""
 
     arn: str
@@ -149,8 +116,7 @@ class TriggerType(Enum):
 HTTP_METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """A trigger; `config` is the API's triggerConfig as an object (`authConfig` parsed, if it was a string).
 
     `source_arn` names what causes it (`acs:oss:<region>:<account>:<bucket>`), where that was declared.
@@ -158,7 +124,7 @@ class Trigger:
 
     name: str
     type: TriggerType
-    config: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    config: Mapping[str, Any] = EMPTY
     qualifier: str = LATEST
     place: Place | None = None
     source_arn: str = ""
@@ -183,8 +149,7 @@ class Affinity(Enum):
     MCP_STREAMABLE = "MCP_STREAMABLE"
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPolicy:
+class SessionPolicy(Struct, frozen=True):
     affinity: Affinity
     header: str = ""
     sse_path: str = "/sse"
@@ -200,8 +165,7 @@ class Isolation(Enum):
     REQUEST_EXCLUSIVE = "REQUEST_EXCLUSIVE"
 
 
-@dataclass(frozen=True, slots=True)
-class AsyncPolicy:
+class AsyncPolicy(Struct, frozen=True):
     """`asyncInvokeConfig` (platform.md §5)."""
 
     max_retries: int = 3
@@ -211,8 +175,7 @@ class AsyncPolicy:
     on_failure: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildStep:
+class BuildStep(Struct, frozen=True):
     """One `actions: pre-deploy` item: a command and the folder it runs in. Not run unless asked.
 
     `by_manifest`: it is `s build` or its like, and stands for what the manifests beside the code ask for.
@@ -221,13 +184,18 @@ class BuildStep:
     run: str
     path: Path
     allow_failure: bool = False
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = None
     by_manifest: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
-    """Everything a project says of one function. `code` is a folder, or an archive that is unpacked once."""
+class Function(Struct, frozen=True):
+    """Everything a project says of one function. `code` is a folder, or an archive that is unpacked once.
+
+    `keep` is the settings' word: names of globals that instances keep when the code changes, none of them for all that
+    the change does not touch; None where such instances are replaced. `lazy` are
+    modules that are loaded at their first use, to see what that would bring. `image` is what a built-in runtime has
+    beside the code, where that is not this machine's. `debugger` is a word of the settings, too.
+    """
 
     name: FunctionName
     runtime: str
@@ -241,13 +209,16 @@ class Function:
     disk_mb: int = 512
     timeout: float = 3.0
     instance_concurrency: int = 1
-    environment: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    environment: Mapping[str, str] = EMPTY
     layers: tuple[Layer, ...] = ()
     initializer: Hook | None = None
     pre_stop: Hook | None = None
     pre_freeze: Hook | None = None
     custom_runtime: CustomRuntime = CustomRuntime()
     custom_container: CustomContainer | None = None
+    code_mounts: tuple[CodeMount, ...] = ()
+    source_map: tuple[CodeMount, ...] = ()
+    image: Image | None = None
     gpu: Gpu | None = None
     user_id: int = 0
     group_id: int = 0
@@ -266,6 +237,10 @@ class Function:
     log_store: str = ""
     role: str = ""
     build: tuple[BuildStep, ...] = ()
+    keep: tuple[str, ...] | None = None
+    lazy: tuple[str, ...] = ()
+    debugger: DapServer | None = None
+    walls: WallsKind = WallsKind.PROCESS
     place: Place | None = None
 
     @property
@@ -278,13 +253,34 @@ class Function:
         return self.runtime.startswith("custom")
 
     @property
+    def in_image(self) -> bool:
+        """Whether the files of an image are around it, and not those of this machine."""
+        container = self.custom_container
+        image = self.image if container is None else container.resolved
+        return image is not None and bool(image.id)
+
+    @property
+    def program(self) -> CustomRuntime | CustomContainer:
+        """The user's own web server, where that is the instance."""
+        return self.custom_container or self.custom_runtime
+
+    @property
+    def is_one_shot(self) -> bool:
+        """True where each event has a program of its own, which is no server."""
+        return self.custom_container is not None and not self.custom_container.web_server_mode
+
+    @property
     def start_command(self) -> tuple[str, ...]:
-        """Command and arguments of a custom runtime as FC starts it (runtime-contract.md §3.1)."""
+        """Command and arguments of a custom runtime as FC starts it (runtime-contract.md §3.1), or those of its
+        debugger."""
+        if self.debugger is not None and self.debugger.command:
+            return self.debugger.command
+        if self.custom_container is not None:
+            return self.custom_container.start_command
         return (self.custom_runtime.command + self.custom_runtime.args) or ("/code/bootstrap",)
 
 
-@dataclass(frozen=True, slots=True)
-class RewriteRule:
+class RewriteRule(Struct, frozen=True):
     """One rewrite of a domain route; `kind` is `exact`, `wildcard` or `regex` (platform.md §8)."""
 
     kind: str
@@ -292,8 +288,7 @@ class RewriteRule:
     replacement: str
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     path: str
     function: FunctionName
     qualifier: str = LATEST
@@ -301,16 +296,14 @@ class Route:
     rewrites: tuple[RewriteRule, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CustomDomain:
+class CustomDomain(Struct, frozen=True):
     name: str
     routes: tuple[Route, ...]
-    auth: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    auth: Mapping[str, Any] = EMPTY
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something the user should know about the project file: a warning with its place and the next step."""
 
     message: str
@@ -320,15 +313,29 @@ class Problem:
         return f"{self.place}: {self.message}" if self.place else self.message
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project as read from its file. `root` is the folder that relative paths start from."""
+class Project(Struct, frozen=True):
+    """A project as read from its file. `root` is the folder that relative paths start from.
+
+    `sources` are the files it was read from, or would be if they were there, and links that lead to code. `left_out`
+    are the problems for which something that was declared is not among the functions.
+    """
 
     root: Path
     file: Path | None
     functions: tuple[Function, ...]
     domains: tuple[CustomDomain, ...] = ()
     problems: tuple[Problem, ...] = ()
+    sources: tuple[Path, ...] = ()
+    left_out: tuple[Problem, ...] = ()
+
+    @property
+    def region(self) -> str:
+        """Of all of them, as far as anybody asks."""
+        return next((function.region for function in self.functions), DEFAULT_REGION)
+
+    @property
+    def longest_timeout(self) -> float:
+        return max((function.timeout for function in self.functions), default=0.0)
 
     def function(self, name: str) -> Function | None:
         """Find by FC name, `service/function`, or bare function name when that is unique."""
@@ -339,13 +346,14 @@ class Project:
         return found[0] if len(found) == 1 else None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Revision:
+class Revision(Struct, frozen=True, eq=False):
     """One immutable deployment of a function: its declaration and the fingerprint of its code.
 
     Two revisions are never the same one, so they compare and hash by identity.
     `number` grows by one with each deploy of the same function. `code_dir` and the function's layers are folders,
     also where the declaration named archives. `checksum` is CRC-64/ECMA-182 of the code in decimal, as FC reports it.
+    `alone`: a copy of a deployed one, for a cold start that is forced. What it asks for is given a spawned instance,
+    whatever else is there, and that serves nobody else.
     """
 
     function: Function
@@ -354,17 +362,21 @@ class Revision:
     code_dir: Path | None
     checksum: str = ""
     version_id: str = ""
+    alone: bool = False
 
     def __str__(self) -> str:
         return f"{self.function.name}@r{self.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """Whose functions these are: shown to functions and in ARNs, never used to reach the cloud."""
 
     account_id: str = "123456789"
     region: str = DEFAULT_REGION
-    access_key_id: str = field(default="local-access-key-id", repr=False)
-    access_key_secret: str = field(default="local-access-key-secret", repr=False)
-    security_token: str = field(default="local-security-token", repr=False)
+    access_key_id: str = "local-access-key-id"
+    access_key_secret: str = "local-access-key-secret"  # noqa: S105 - nobody's
+    security_token: str = "local-security-token"  # noqa: S105
+
+    def __repr__(self) -> str:
+        # Keys are secrets, and a repr may land in a log.
+        return f"<Account {self.account_id} {self.region}>"

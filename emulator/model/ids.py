@@ -23,7 +23,12 @@ class RequestIds:
     def __init__(self) -> None:
         self._run = secrets.token_hex(4)
         self._next = secrets.randbits(40)
+        self._second = 0
+        self._prefix = ""
 
     def new(self) -> str:
-        self._next += 1
-        return f"1-{int(time.time()):08x}-{self._run}-{self._next & 0xFFFFFFFFFFFF:012x}"
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._prefix = second, f"1-{second:08x}-{self._run}-"
+        self._next = number = (self._next + 1) & 0xFFFFFFFFFFFF
+        return f"{self._prefix}{number:012x}"

@@ -6,11 +6,13 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from emulator.model.function import LATEST, Revision
+from emulator.model.trace import Trace
 
 Header = tuple[bytes, bytes]
 Headers = Sequence[Header]
@@ -43,8 +45,8 @@ class Cause(Enum):
     INITIALIZER = "InitializationError"
 
 
-class Invocation(NamedTuple):
-    """One call. A named tuple, as `Report` is: they are made per call, and a frozen dataclass costs four times as much.
+class Invocation(Struct, frozen=True):
+    """One call.
 
     `body` is bytes up to 64 KiB and a stream above; `length` is its size where that is known.
     The HTTP fields matter for `Kind.HTTP` only: `target` is the raw path and query as the function shall see it,
@@ -69,16 +71,20 @@ class Invocation(NamedTuple):
     is_async: bool = False
     retry_count: int = 0
     trigger: str = ""
+    trace: Trace | None = None
 
 
-class Report(NamedTuple):
-    """The figures of one finished invocation, as in FC's summary line. Durations are ms, memory is MB."""
+class Report(Struct, frozen=True):
+    """The figures of one finished invocation, as in FC's summary line. Durations are ms, memory is MB. The time that
+    it stood in the debugger is not part of its duration."""
 
     duration_ms: float
     memory_mb: float
     cold: bool
     init_ms: float = 0.0
     queue_ms: float = 0.0
+    paused_ms: float = 0.0
+    gpu_memory_mb: float | None = 0.0
 
     def summary(self, memory_size_mb: int) -> str:
         return summary(self.duration_ms, self.memory_mb, memory_size_mb)
@@ -92,8 +98,7 @@ def summary(duration_ms: float, memory_mb: float, memory_size_mb: int) -> str:
     )
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What came of an invocation. The function's own failure is an Outcome with `error` set.
 
     `body` is bytes when the whole answer was there at once, else a stream that must be read to its end.

@@ -54,6 +54,8 @@ class StopReason(Enum):
     START_FAILED = "start_failed"
     INIT_FAILED = "init_failed"
     EXCLUSIVE = "exclusive"
+    DEBUGGED = "debugged"
+    DISPLACED = "displaced"
     SHUTDOWN = "shutdown"
 
 

@@ -68,7 +68,6 @@ ASYNC_KEPT_TASKS = 10_000
 FUNCTION_NAME_LENGTH = 128
 DISK_SIZES_MB = (512, 10240)
 MAX_GPU_DISK_MB = 204_800
-GPU_MEMORY_STEP_MB = 1024
 NAS_TARGETS = ("/home", "/mnt", "/tmp", "/data")  # noqa: S108 - paths inside of an instance
 OSS_TARGETS = ("/home", "/mnt", "/data")
 MAX_USER_ID = 65534

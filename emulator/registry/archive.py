@@ -18,9 +18,10 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
+
+from msgspec import Struct, field
 
 from emulator.model.errors import ConfigError
 from emulator.model.function import Place
@@ -127,8 +128,7 @@ def _refused(archive: Path, why: str) -> ConfigError:
     return ConfigError(f"archive {why}", "pack it again, or name the folder with its content", Place(archive.name))
 
 
-@dataclass(slots=True)
-class _Unpacking:
+class _Unpacking(Struct):
     """One archive on its way into a folder, and what it may still take."""
 
     archive: Path

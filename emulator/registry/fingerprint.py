@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from emulator.model.function import Function
+from msgspec import Struct
+from msgspec.structs import replace
 
-# Kept out of the fingerprint as well as of the package: changing them changes no function
-IGNORED_FOLDERS = (".git", ".fclocal", ".s", "__pycache__")
-IGNORED_NAMES = (".DS_Store",)
-IGNORED_ENDING = ".pyc"
-ALWAYS_IGNORED = (*(f"{name}/" for name in IGNORED_FOLDERS), *IGNORED_NAMES, f"*{IGNORED_ENDING}")
-IGNORE_FILES = (".fcignore", ".funignore")
-MAX_IGNORE_BYTES = 256 * 1024
+from emulator.model.function import Function
+from emulator.registry.ignoring import ignored
+from emulator.registry.package import Package, file_digest
+
 # Byte by byte in Python is about 10 MB/s, so only small archives are summed as they are
 MAX_SUMMED_BYTES = 4 * 1024 * 1024
-CHUNK = 1024 * 1024
 ECMA_182_REFLECTED = 0xC96C5795D7870F42
 MASK = 0xFFFFFFFFFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True):
     """`revision` is of all that an instance is made of, `code` of the code alone; both in hex, and equal only where
     that is. `checksum` is FC's code checksum in decimal."""
 
@@ -35,57 +30,94 @@ class Fingerprint:
     checksum: str
 
 
-def fingerprint(function: Function) -> Fingerprint:
-    """Of a function's code and layers as they are now, and of its declaration.
+class Contents:
+    """What lies on the disk of code and layers, read once and kept: whoever learns of a change has it looked at again.
 
-    What a function finds in NAS, OSS and /tmp is its data and does not count.
-
-    FC's checksum is CRC-64/ECMA-182 of the uploaded zip. A zip of up to 4 MB is summed as it is, and then equals FC's.
-    Of a folder there is no zip, so the sum is of its sorted `path mode sha256` lines, and of a large archive it is of
-    its sha256: stable and changing with the code, but not FC's number. No code has the sum 0.
+    Not for two threads at once.
     """
-    code = function.code
-    lines = b"" if code is None else _describe(code)
-    own = hashlib.sha256(lines).hexdigest()
-    parts = [own, *(layer_digest(layer.path) for layer in function.layers if layer.path), _declaration(function)]
-    whole = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape"))
-    return Fingerprint(whole.hexdigest(), own, str(_checksum(code, lines)))
+
+    def __init__(self) -> None:
+        self._packages: dict[Path, Package] = {}
+        self._files: dict[Path, str] = {}
+        self._layers: dict[Path, str] = {}
+
+    def look(self, code: Path, names: Iterable[str] | None = None) -> set[str]:
+        """Look at these files and folders of a code folder again, at all of it by default. Those that changed."""
+        package = self._packages.get(code)
+        if package is None:
+            package = self._packages[code] = Package(code)
+        return package.scan() if names is None else package.look(names)
+
+    def files(self, code: Path) -> dict[str, bytes]:
+        """The files of a code folder as they were looked at last: name → what tells its mode and content."""
+        return self._packages[code].files() if code in self._packages else {}
+
+    def look_at_file(self, path: Path) -> bool:
+        """The same for code, or for a layer, that is one file."""
+        before, now = self._files.get(path, ""), file_digest(path)
+        self._files[path] = now
+        return now != before
+
+    def look_at_layer(self, layer: Path) -> bool:
+        """Whether a layer has changed: an archive by its content; a folder, which may be large, by sizes and times."""
+        before, now = self._layers.get(layer, ""), layer_digest(layer)
+        self._layers[layer] = now
+        return now != before
+
+    def fingerprint(self, function: Function, *, known: bool = False) -> Fingerprint:
+        """Of a function's code, of its layers and of its declaration; as all were when they were looked at last where
+        they are `known`, else as they are now.
+
+        What a function finds in NAS, OSS and /tmp is its data and does not count.
+
+        FC's checksum is CRC-64/ECMA-182 of the uploaded zip. A zip of up to 4 MB is summed as it is, and then equals
+        FC's. Of a folder there is no zip, so the sum is of its digest, as of a large archive: stable and changing with
+        the code, but not FC's number. No code has the sum 0.
+        """
+        own = self._code_digest(function.code, known)
+        layers = [self._layer_digest(layer.path, known) for layer in function.layers if layer.path]
+        mounted = [self._code_digest(mount.source, known) for mount in function.code_mounts if mount.source.exists()]
+        parts = "\n".join([own, *layers, *mounted, declaration(function)])
+        whole = hashlib.sha256(parts.encode("utf-8", "surrogateescape"))
+        return Fingerprint(whole.hexdigest(), own, str(_checksum(function.code, own)))
+
+    def layer_key(self, layer: Path) -> str:
+        """What tells a layer's content from any other, as it was looked at last."""
+        return self._layer_digest(layer, known=True)
+
+    def _code_digest(self, code: Path | None, known: bool) -> str:
+        if code is None:
+            return ""
+        if code.is_file():
+            if not known or code not in self._files:
+                self.look_at_file(code)
+            return self._files[code]
+        if not known or code not in self._packages:
+            self.look(code)
+        return self._packages[code].digest
+
+    def _layer_digest(self, layer: Path, known: bool) -> str:
+        if not known or layer not in self._layers:
+            self.look_at_layer(layer)
+        return self._layers[layer]
 
 
-def _declaration(function: Function) -> str:
-    """Without what makes no difference to it: the lines of the project file, and how its code is built."""
+def declaration(function: Function) -> str:
+    """A function without what makes no difference to it: the lines of the project file, and how its code is built."""
     triggers = tuple(replace(trigger, place=None) for trigger in function.triggers)
     return repr(replace(function, triggers=triggers, build=(), place=None))
 
 
 def layer_digest(layer: Path) -> str:
-    """Of a layer's archive by its content; of its folder, which may be large, by sizes and times of its files."""
+    """Of a layer's archive by its content; of its folder by sizes and times of its files."""
     if layer.is_file():
-        return hashlib.sha256(_line(layer.parent, layer)).hexdigest()
+        return file_digest(layer)
     digest = hashlib.sha256()
     for path in sorted(package_files(layer)):
         seen = path.lstat()
         line = f"{path.relative_to(layer)}\0{seen.st_mode:o}\0{seen.st_size}\0{seen.st_mtime_ns}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
-
-
-def _describe(code: Path) -> bytes:
-    if code.is_dir():
-        return b"".join(_line(code, path) for path in sorted(package_files(code)))
-    return _line(code.parent, code) if code.exists() else b""
-
-
-def _line(root: Path, path: Path) -> bytes:
-    name = os.fsencode(path.relative_to(root))
-    try:
-        if path.is_symlink():
-            return b"%s link %s\n" % (name, os.fsencode(path.readlink()))
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest().encode()
-        return b"%s %o %s\n" % (name, path.stat().st_mode & 0o111, digest)
-    except OSError:  # gone between listing and reading, or not readable: the next look sees another digest
-        return b"%s -\n" % name
 
 
 def package_files(code: Path) -> Iterator[Path]:
@@ -111,40 +143,12 @@ def package_files(code: Path) -> Iterator[Path]:
                 yield path
 
 
-def ignored(code: Path) -> Callable[[str], bool]:
-    """Whether a path below the folder stays out of its package; paths of folders end in a slash."""
-    lines = []
-    for name in IGNORE_FILES:
-        path = code / name
-        if path.is_file():
-            with path.open("rb") as stream:
-                lines += stream.read(MAX_IGNORE_BYTES).decode("utf-8", "replace").splitlines()
-    return _by_patterns(lines) if lines else _by_name
-
-
-def _by_name(path: str) -> bool:
-    """What ALWAYS_IGNORED means, for folders without an ignore file."""
-    name = path.rstrip("/").rpartition("/")[2]
-    return name.endswith(IGNORED_ENDING) or name in IGNORED_NAMES or (path[-1] == "/" and name in IGNORED_FOLDERS)
-
-
-def _by_patterns(lines: list[str]) -> Callable[[str], bool]:
-    # Takes longer to load than ten functions to deploy, and few folders have an ignore file.
-    from pathspec import GitIgnoreSpec
-
-    try:
-        spec = GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *lines])
-    except ValueError:
-        spec = GitIgnoreSpec.from_lines(ALWAYS_IGNORED)
-    return spec.match_file
-
-
-def _checksum(code: Path | None, lines: bytes) -> int:
-    if code is None or not lines:
+def _checksum(code: Path | None, digest: str) -> int:
+    if code is None or not code.exists():
         return 0
     if code.is_file() and code.stat().st_size <= MAX_SUMMED_BYTES:
         return crc64(code.read_bytes())
-    return crc64(lines)
+    return crc64(digest.encode())
 
 
 def crc64(data: bytes, start: int = 0) -> int:

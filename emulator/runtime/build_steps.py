@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from emulator.model.function import BuildStep, Function
 from emulator.runtime.spec import Manifest, RuntimeSpec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from emulator.model.function import LATEST, Account, Api, Function, Revision
 from emulator.runtime.bundled import bundled_json
@@ -16,20 +16,23 @@ LIBRARY_PATH = ("/code", "/code/lib", "/usr/local/lib", "/opt/lib")
 ROOT_HOME = "/root"
 OTHER_HOME = "/tmp"  # noqa: S108 - a path inside the walls
 LANG = "C.UTF-8"
-# Process walls pass a listening socket (docs/bootstrap-protocol.md).
-BOOTSTRAP_ENDPOINT = "fd:3"
+# Where a bootstrap listens that is handed no socket, and where none can be shared (docs/bootstrap-protocol.md).
+BOOTSTRAP_SOCKET = "/run/fclocal/w.sock"
+BOOTSTRAP_PORT = 9000
 # §7.3: the last release of FC's images that calls a built-in runtime's version FC_VER_ID.
 LAST_DEBIAN_WITH_VER_ID = 10
+# Tells a program where its debugger is to listen.
+DAP_PORT = "FCLOCAL_DAP_PORT"
 RESERVED_PREFIXES = ("FC_", "FCLOCAL_")
 RESERVED_FC2 = frozenset({"accessKeyID", "accessKeySecret", "securityToken"})
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What an instance's environment needs beside its revision.
 
     `port` is where a program listens. `tools` is a folder, as seen inside, with the interpreters of FC's image
-    ("" for none). `own_root` is false where /root is the host's.
+    ("" for none). `own_root` is false where /root is the host's. `endpoint` is where a bootstrap listens.
+    `debug_port` is where its own debugger listens.
     """
 
     account: Account
@@ -37,6 +40,8 @@ class Surroundings:
     port: int = 0
     tools: str = ""
     own_root: bool = True
+    endpoint: str = "fd:3"
+    debug_port: int | None = None
 
 
 def environment(revision: Revision, spec: RuntimeSpec, around: Surroundings) -> dict[str, str]:
@@ -44,14 +49,25 @@ def environment(revision: Revision, spec: RuntimeSpec, around: Surroundings) -> 
     function = revision.function
     home = ROOT_HOME if function.user_id == 0 and around.own_root else OTHER_HOME
     env = {"HOME": home, "LANG": LANG, "TZ": "UTC", **_search_paths(spec), **spec.env}
-    env.update(_system(revision, spec, around))
-    env.update(_credentials(function, around.account))
-    refused = set(reserved(function))
-    env.update({key: value for key, value in function.environment.items() if key not in refused})
+    if not around.own_root:
+        # /code is the host's own folder: caches that instances leave there outlive the code they were made of.
+        env["PYTHONDONTWRITEBYTECODE"] = "1"
+    env.update(set_by_fc(revision, spec, around))
     if around.tools:
         env["PATH"] = with_tools(env["PATH"], around.tools)
     if not spec.is_program:
-        env.update(_for_bootstrap(function, spec))
+        env.update(_for_bootstrap(function, spec, endpoint=around.endpoint))
+    return env
+
+
+def set_by_fc(revision: Revision, spec: RuntimeSpec, around: Surroundings) -> dict[str, str]:
+    """What is added to the variables of an image, whichever that has: FC's own, and the user's."""
+    function = revision.function
+    refused = set(reserved(function))
+    env = {**_system(revision, spec, around), **_credentials(function, around.account)}
+    env.update({key: value for key, value in function.environment.items() if key not in refused})
+    if around.debug_port is not None:
+        env[DAP_PORT] = str(around.debug_port)
     return env
 
 
@@ -114,9 +130,13 @@ def _credentials(function: Function, account: Account) -> dict[str, str]:
     return env
 
 
-def _for_bootstrap(function: Function, spec: RuntimeSpec) -> dict[str, str]:
+def _for_bootstrap(function: Function, spec: RuntimeSpec, *, endpoint: str) -> dict[str, str]:
+    keep = {"FCLOCAL_KEEP": "1"} if function.keep is not None else {}
+    lazy = {"FCLOCAL_LAZY": ",".join(function.lazy)} if function.lazy else {}
     return {
-        "FCLOCAL_ENDPOINT": BOOTSTRAP_ENDPOINT,
+        **keep,
+        **lazy,
+        "FCLOCAL_ENDPOINT": endpoint,
         "FCLOCAL_RUNTIME": spec.id,
         "FCLOCAL_CONCURRENCY": str(function.instance_concurrency),
         "FCLOCAL_BUNDLED": bundled_json(spec),

@@ -8,18 +8,19 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.model.errors import ConfigError
 from emulator.model.function import Function, RemoteMount, Revision
 from emulator.model.launch import Access, Mount
 from emulator.runtime.build_steps import build_hint
+from emulator.runtime.mounted import mounted_below
 from emulator.runtime.tree import CODE, LAYERS
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
+class Folders(Struct, frozen=True):
     """Mounts, and what the user should know of them."""
 
     mounts: tuple[Mount, ...]
@@ -33,10 +34,18 @@ def function_folders(revision: Revision, state_dir: Path, *, strict: bool, overl
     """
     function = revision.function
     access = Access.READ if strict or function.user_id != 0 else Access.OVERLAY
-    code = Mount((_code(revision),), CODE, access)
+    code = _code(revision)
     layers, notices = _layers(function, state_dir, access, overlays and access is Access.OVERLAY)
-    remote = tuple(_remote(function, mount, state_dir) for mount in function.mounts)
-    return Folders((code, *layers, *remote), notices)
+    if overlays and access is Access.OVERLAY and (mounted := mounted_below(code)) is not None:
+        access = Access.READ
+        told = f"{mounted} is a mount in the code of function {function.name}, which no overlay can hold: /code is"
+        notices += (f"{told} read-only",)
+    return Folders((Mount((code,), CODE, access), *layers, *remote_folders(function, state_dir)), notices)
+
+
+def remote_folders(function: Function, state_dir: Path) -> tuple[Mount, ...]:
+    """Mounts of NAS and OSS."""
+    return tuple(_remote(function, mount, state_dir) for mount in function.mounts)
 
 
 def _code(revision: Revision) -> Path:

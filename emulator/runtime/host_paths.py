@@ -7,14 +7,17 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
+
+from msgspec.structs import replace
 
 from emulator.model.errors import SandboxError
 from emulator.model.launch import Access, Launch, Link, Mount
 
+# Folders inside that hold what is ours, and that no code spells out.
+OURS = ("/var/fc/", "/run/fclocal/")
 # Our own variables, and what never holds a path inside.
-UNTOUCHED = re.compile(r"FCLOCAL_(?!LAYERS$)|ALIBABA_CLOUD_|accessKey|securityToken$")
+UNTOUCHED = re.compile(r"FCLOCAL_(?!LAYERS$|DEBUG$|DEBUG_HOME$|READS$)|ALIBABA_CLOUD_|accessKey|securityToken$")
 
 
 def without_mounts(launch: Launch, state_dir: Path) -> tuple[Launch, tuple[str, ...]]:
@@ -61,7 +64,7 @@ class Rewriter:
 
 def _in_place(mount: Mount) -> Mount:
     access = Access.WRITE if mount.access is Access.OVERLAY else mount.access
-    return Mount(mount.sources[:1], str(mount.sources[0]), access)
+    return Mount(mount.sources[:1], str(mount.sources[0]), access, origins=mount.origins[:1])
 
 
 def _make_links(links: tuple[Link, ...], top: Path) -> None:
@@ -85,7 +88,7 @@ def _make_link(at: Path, points_to: str) -> None:
 
 def _notices(launch: Launch) -> tuple[str, ...]:
     moved = [mount for mount in launch.mounts if mount.target != str(mount.sources[0])]
-    shown = [mount for mount in moved if not mount.target.startswith("/var/fc/")]
+    shown = [mount for mount in moved if not mount.target.startswith(OURS)]
     if not shown:
         return ()
     pairs = ", ".join(f"{mount.target} is {mount.sources[0]}" for mount in shown)

@@ -6,8 +6,9 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.model.errors import UserError
 from emulator.runtime.languages import Language, language
@@ -20,8 +21,7 @@ VERSION_FOLDER = re.compile(r"v?(\d+(?:\.\d+){1,2})|cpython-(\d+\.\d+\.\d+)-[\w.
 SHARED_TREES = (Path("/nix/store"), Path("/home/linuxbrew/.linuxbrew"), Path("/opt/homebrew"))
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True):
     """`path` is the real binary, `prefix` the folder that it needs. `exact` is true where FC's version was found."""
 
     path: Path
@@ -30,8 +30,7 @@ class Interpreter:
     exact: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     path: Path
     version: Version
     on_path: bool

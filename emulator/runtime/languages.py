@@ -4,12 +4,12 @@ on PATH and with asdf and mise."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class VersionHome:
+
+class VersionHome(Struct, frozen=True):
     """A folder with one sub-folder for each version. `variable` names the environment variable that moves it.
 
     `pattern` is globbed under it; the sub-folder is the first `*`, and its name tells the version.
@@ -21,8 +21,7 @@ class VersionHome:
     pattern: str
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(Struct, frozen=True):
     """`files` are the interpreter's own names beside the version (`python3.10`). `companions` are programs that come
     with it, and the module of it that runs each ("" where it is a file beside it)."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from emulator.model.errors import ConfigError
 from emulator.runtime.toml_table import Table, fill, read_toml
@@ -17,21 +18,23 @@ FILE = "runtime.toml"
 # runtime-contract.md §3.4: custom.debian11 gets no x-fc-security-token; "and later, presumably"
 FIRST_DEBIAN_WITHOUT_TOKEN_HEADER = 11
 ARGV_FIELDS = ("interpreter", "home", "id", "version", "memory_mb", "heap_mb")
+FLAGS = ("search_paths", "forks", "parks")
 NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 
 class Kind(StrEnum):
-    """BOOTSTRAP: our own server runs the user's handler. PROGRAM: the user's server is the instance.
+    """BOOTSTRAP: our own server runs the user's handler. PROGRAM: the user's server is the instance. IMAGE: so it is,
+    and all of its files come from a container image.
 
     It also decides what an HTTP trigger is: a JSON event, or the request as it is (runtime-contract.md §2.8, §3.3).
     """
 
     BOOTSTRAP = "bootstrap"
     PROGRAM = "program"
+    IMAGE = "image"
 
 
-@dataclass(frozen=True, slots=True)
-class InterpreterSpec:
+class InterpreterSpec(Struct, frozen=True):
     """The program that runs a bootstrap. `links` are its names in `lang_dir` inside; `argv` is still a template."""
 
     command: str
@@ -40,8 +43,7 @@ class InterpreterSpec:
     argv: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """An interpreter that FC's image of a custom runtime holds.
 
     `directory` is where FC has it, "" where it is simply on PATH. `version` "" takes whichever is there.
@@ -53,8 +55,7 @@ class Tool:
     directory: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """A file beside the code that lists what it needs, and the command that brings it, as `s build` runs it.
 
     `asks` finds out whether the file lists anything. `env` is what a function needs in its variables afterwards.
@@ -66,11 +67,13 @@ class Manifest:
     env: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeSpec:
+class RuntimeSpec(Struct, frozen=True):
     """One runtime id. `version` is the interpreter's in FC; `debian` the release of FC's image, 0 where unknown.
+    `forks` says whether its bootstrap can be a template (docs/zygote.md), `parks` whether it can wait to be assigned
+    (docs/zygote.md).
 
-    `bundled` maps the import name of each module that FC's image ships to what installs it.
+    `image` is that of FC's own local runner. `bundled` maps the import name of each module that FC's image ships to
+    what installs it.
     """
 
     id: str
@@ -78,16 +81,23 @@ class RuntimeSpec:
     home: Path
     kind: Kind
     search_paths: bool
+    forks: bool = False
+    parks: bool = False
     debian: int = 0
+    image: str = ""
     interpreter: InterpreterSpec | None = None
     tools: tuple[Tool, ...] = ()
-    env: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
-    bundled: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    env: Mapping[str, str] = NO_TEXTS
+    bundled: Mapping[str, str] = NO_TEXTS
     manifests: tuple[Manifest, ...] = ()
 
     @property
     def is_program(self) -> bool:
-        return self.kind is Kind.PROGRAM
+        return self.kind is not Kind.BOOTSTRAP
+
+    @property
+    def is_image(self) -> bool:
+        return self.kind is Kind.IMAGE
 
     @property
     def token_header(self) -> bool:
@@ -95,8 +105,7 @@ class RuntimeSpec:
         return not self.is_program or self.debian < FIRST_DEBIAN_WITHOUT_TOKEN_HEADER
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     """Every runtime id that the emulator can run."""
 
     specs: Mapping[str, RuntimeSpec]
@@ -151,22 +160,22 @@ def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
     """The runtimes of one `runtime.toml`, one per id. Raises `ConfigError` with file, line and key."""
     top = read_toml(file)
     kind = Kind(top.choice("kind", tuple(Kind)))
-    search_paths = top.flag("search_paths", default=False)
+    flags = {name: top.flag(name, default=False) for name in FLAGS}
     names = top.table("names").all_texts()
     for name in names:
-        if name.startswith("custom") != (kind is Kind.PROGRAM):
+        if name.startswith("custom") != (kind is not Kind.BOOTSTRAP):
             raise top.error(f"'{name}': a runtime is called custom… where the user's own server is the instance", name)
     debian = top.table("debian", optional=True).all_numbers()
-    interpreter = top.table("interpreter") if "interpreter" in top else None
-    raw_interpreter = _interpreter(interpreter) if interpreter is not None else None
+    raw_interpreter = _interpreter(top.table("interpreter")) if "interpreter" in top else None
     if kind is Kind.BOOTSTRAP and raw_interpreter is None:
         raise top.error("a bootstrap needs an [interpreter] table", "kind")
     tools = tuple(_tool(item, names) for item in top.tables("tools"))
     env = top.table("env", optional=True).all_texts()
     bundled = _bundled(top.table("bundled", optional=True), names)
     manifests = tuple(_manifest(item) for item in top.tables("manifests"))
-    for stray in debian.keys() - names.keys():
-        raise top.error(f"[debian] names '{stray}', which is not in [names]", stray)
+    images = top.table("images", optional=True).all_texts()
+    for stray in (debian.keys() | images.keys()) - names.keys():
+        raise top.error(f"[debian] or [images]: '{stray}' is not in [names]", stray)
     top.close()
 
     def spec(name: str, version: str) -> RuntimeSpec:
@@ -176,8 +185,9 @@ def read_runtime(file: Path) -> tuple[RuntimeSpec, ...]:
             version=version,
             home=file.parent.resolve(),
             kind=kind,
-            search_paths=search_paths,
+            **flags,
             debian=debian.get(name, 0),
+            image=images.get(name, ""),
             interpreter=raw_interpreter and _filled(raw_interpreter, fields),
             tools=tuple(tool for ids, tool in tools if name in ids),
             env=MappingProxyType({key: fill(value, fields) for key, value in env.items()}),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import platform
 import posixpath
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.model.errors import StartFailed
 from emulator.model.function import Api, Function
@@ -27,8 +28,7 @@ OTHER_SYSTEMS = {
 HEAD_BYTES = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """The command to start, and what is odd about its file."""
 
     argv: tuple[str, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.model.function import Revision
 from emulator.model.launch import Access, Link, Mount
@@ -20,8 +21,7 @@ HOME_DIR = "/var/fc/runtime"
 SCRIPT_BYTES = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Toolbox:
+class Toolbox(Struct, frozen=True):
     """`directory` is a folder for PATH ("" for none); `interpreter` runs the bootstrap (None for programs)."""
 
     links: tuple[Link, ...] = ()
@@ -45,6 +45,13 @@ def bootstrap_toolbox(spec: RuntimeSpec, interpreters: Interpreters) -> Toolbox:
     links.update(_companions(wanted.command, used, wanted.lang_dir))
     home = Mount((spec.home,), f"{HOME_DIR}/{spec.id}", Access.READ)
     return Toolbox(_links(links), (home, *_prefixes([used])), notices, interpreter=used)
+
+
+def image_toolbox(spec: RuntimeSpec) -> Toolbox:
+    """For an image that has the interpreters itself: the folder of the bootstrap."""
+    if spec.is_program:
+        return Toolbox()
+    return Toolbox(mounts=(Mount((spec.home,), f"{HOME_DIR}/{spec.id}", Access.READ),))
 
 
 def program_toolbox(revision: Revision, spec: RuntimeSpec, interpreters: Interpreters, path: str) -> Toolbox:

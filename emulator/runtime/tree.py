@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.model.launch import Link, Mount
 
@@ -15,16 +16,16 @@ LAYERS = "/opt"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """Mounts and links by their paths inside, with the question where on the host something inside is.
 
-    `walled` is false where a program sees the host's files beside them.
+    `walled` is false where a program sees the host's files beside them, `system` where the system's are an image's.
     """
 
     mounts: tuple[Mount, ...] = ()
     links: tuple[Link, ...] = ()
     walled: bool = True
+    system: bool = True
 
     def host(self, path: str) -> Path | None:
         """The host's file behind the absolute path `path`; where nothing is there, the place where it would be.
@@ -38,7 +39,7 @@ class Tree:
         for mount in sorted(self.mounts, key=lambda mount: -len(mount.target)):
             if is_within(path, mount.target):
                 return _first_source(mount, path[len(mount.target) :].lstrip("/"))
-        seen = not self.walled or any(is_within(path, folder) for folder in SYSTEM)
+        seen = not self.walled or (self.system and any(is_within(path, folder) for folder in SYSTEM))
         return Path(path) if seen else None
 
     def search(self, name: str, path: str) -> tuple[Path | None, bool]:
@@ -47,7 +48,7 @@ class Tree:
         for folder in path.split(":"):
             file = self.host(posixpath.join(CODE, folder, name))
             if file is None:
-                certain = certain and not folder.startswith(("/tmp", "/mnt", "/home", "/data"))  # noqa: S108
+                certain = certain and self.system and not folder.startswith(("/tmp", "/mnt", "/home", "/data"))  # noqa: S108
             elif file.is_file() and is_executable(file):
                 return file, True
         return None, certain
@@ -71,5 +72,5 @@ def outermost(folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def _first_source(mount: Mount, rest: str) -> Path:
-    files = [source / rest if rest else source for source in mount.sources]
+    files = [source / rest if rest else source for source in mount.files]
     return next((file for file in files if file.exists() or file.is_symlink()), files[0])

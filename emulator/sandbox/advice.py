@@ -87,7 +87,7 @@ def control_groups(groups: CgroupTree, *, limits: bool, mounts: bool) -> Iterato
         yield Finding("freeze", groups.freezes)
     else:
         yield Finding(
-            "freeze", "SIGSTOP", "a function can notice a thaw by a SIGCONT handler", _scope_lift(), full=False
+            "freeze", "SIGSTOP", "a function can notice a thaw by a SIGCONT handler", scope_lift(), full=False
         )
 
 
@@ -95,14 +95,24 @@ def _limits(groups: CgroupTree, *, mounts: bool) -> Iterator[Finding]:
     if groups.limited_by:
         yield Finding("memory limit", groups.limited_by)
     else:
-        yield Finding("memory limit", "polling", "looked at every 20 ms while busy", _scope_lift(), full=False)
+        yield Finding("memory limit", "polling", "looked at every 20 ms while busy", scope_lift(), full=False)
     if "cpu" not in groups.controllers:
-        yield Finding("cpu limit", "none", "functions may use every core", _scope_lift(), full=False)
-    if "pids" not in groups.controllers and not mounts:
-        yield Finding("process limit", "none", "a fork bomb is not stopped", _scope_lift(), full=False)
+        yield Finding("cpu limit", "none", "functions may use every core", scope_lift(), full=False)
+    # RLIMIT_NPROC of the user namespace does for other users than root, whom the kernel never holds to it.
+    if "pids" not in groups.controllers and (not mounts or os.geteuid() == 0):
+        yield Finding("process limit", "none", "a fork bomb is not stopped", scope_lift(), full=False)
 
 
-def _scope_lift() -> str:
+def cpu_is_free(groups: CgroupTree) -> str:
+    """Why processes may use more than their cores; nothing where they may not."""
+    return "" if "cpu" in groups.controllers else "no control group with the cpu controller is ours to divide here"
+
+
+def cpu_lift() -> str:
+    return scope_lift() or "use --walls container, whose engine can; or leave --cpu out"
+
+
+def scope_lift() -> str:
     """What would let us divide a control group; a session's manager of systemd was asked already (see `scope`)."""
     if _CONTAINER.exists():
         return "start the container with --privileged"

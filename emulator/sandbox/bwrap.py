@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
 
 from emulator.model.errors import SandboxError
 from emulator.model.launch import Access, Launch, Mount, Network
-from emulator.sandbox import enter, scripts
+from emulator.sandbox import enter, rootfs, scripts, seccomp
 from emulator.sandbox.folders import InstanceFolders
 from emulator.sandbox.overlay import Overlay, stage_overlays
-from emulator.sandbox.rung import FILTER_FD, GATE_FD, INFO_FD, OPTIONS_FD, Bounds, Inside, Plan
+from emulator.sandbox.rootfs import Option
+from emulator.sandbox.rung import FILTER_FD, GATE_FD, INFO_FD, OPTIONS_FD, Bounds, ForkPlan, Inside, ParkPlan, Plan
 
 HOST_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C"}
-_SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_ETC = (
-    "alternatives", "ca-certificates", "crypto-policies", "fonts", "gai.conf", "host.conf", "ld.so.cache",
-    "ld.so.conf", "ld.so.conf.d", "mime.types", "nsswitch.conf", "pki", "protocols", "resolv.conf", "services", "ssl",
-)  # fmt: skip
-_FOLDERS = ("/root", "/home", "/mnt", "/srv", "/opt", "/run", "/var/log", "/var/cache", "/var/lib")
-_SHM_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(Struct, frozen=True):
     """What works on this machine, found by trying (see `ladder`).
 
     `overlay` is `native` (bubblewrap does it, from 0.11), `mount` (mount(8) in a user namespace), or empty.
@@ -41,20 +36,21 @@ class Features:
     overlay: str = "mount"
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(Struct, frozen=True):
     """Full paths of the programs that are needed."""
 
     sh: str
     bwrap: str
     unshare: str
+    sleep: str = "/bin/sleep"
 
 
-@dataclass(frozen=True, slots=True)
-class BwrapRung:
+class BwrapRung(Struct, frozen=True):
     """`hidden` are host folders that stay out of sight even where they lie below a mounted one.
 
-    `resolv_conf` is what a private network needs as /etc/resolv.conf, None where the host's own one will do.
+    `resolv_conf` is what a private network needs as /etc/resolv.conf, None where the host's own one will do. `rights`
+    are capabilities that are left to the program, for templates; `empty` are folders that are made for what is mounted
+    later, and with them the root stays writable until then.
     """
 
     tools: Tools
@@ -63,6 +59,8 @@ class BwrapRung:
     hidden: tuple[Path, ...] = ()
     strict: bool = False
     resolv_conf: str | None = None
+    rights: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
 
     name = "bwrap"
     mounts = True
@@ -73,10 +71,10 @@ class BwrapRung:
         return bool(self.features.overlay)
 
     def plan(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
-        self._require_sources(launch.mounts)
+        self.require_sources(launch.mounts)
         folders.tmp.mkdir()
         folders.tmp.chmod(0o1777)
-        overlays = stage_overlays([m for m in launch.mounts if self._overlaid(m, launch)], folders.root / "overlay")
+        overlays = stage_overlays([m for m in launch.mounts if self.overlaid(m, launch)], folders.root / "overlay")
         options = self._options(launch, folders, overlays)
         inner = (self.tools.bwrap, "--args", str(OPTIONS_FD), "--", *launch.argv)
         return Plan(
@@ -93,11 +91,17 @@ class BwrapRung:
                 *inner,
             ),
             env=HOST_ENV,
-            files={FILTER_FD: self.filter, OPTIONS_FD: _joined(options)},
+            files={FILTER_FD: seccomp.for_launch(launch, self.filter), OPTIONS_FD: _joined(options)},
             gated=True,
             overlays=overlays,
             disk=(folders.tmp, *(overlay.upper for overlay in overlays)),
         )
+
+    def park(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> ParkPlan:
+        # Most of a start needs none of it.
+        from emulator.sandbox import bwrap_park
+
+        return bwrap_park.park_plan(self, launch, folders, groups, bounds)
 
     def command(
         self, launch: Launch, argv: Sequence[str], inside: Inside, groups: Sequence[str], bounds: Bounds
@@ -112,7 +116,25 @@ class BwrapRung:
             files={OPTIONS_FD: json.dumps(order).encode(), FILTER_FD: self.filter},
         )
 
-    def _require_sources(self, mounts: Sequence[Mount]) -> None:
+    def template(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
+        if not self.features.own_proc:
+            raise SandboxError("an instance can not be forked where it can not have a view of its processes alone")
+        # Most of a start needs none of it.
+        from emulator.sandbox import bwrap_fork
+
+        return bwrap_fork.template_plan(self, launch, folders, groups, bounds)
+
+    def template_order(self, launch: Launch) -> Mapping[str, Any]:
+        from emulator.sandbox import bwrap_fork
+
+        return bwrap_fork.template_order(self, launch)
+
+    def fork(self, launch: Launch, folders: InstanceFolders, bounds: Bounds) -> ForkPlan:
+        from emulator.sandbox import bwrap_fork
+
+        return bwrap_fork.fork_plan(self, launch, folders, bounds)
+
+    def require_sources(self, mounts: Sequence[Mount]) -> None:
         for mount in mounts:
             for source in mount.sources:
                 if not source.exists():
@@ -122,13 +144,13 @@ class BwrapRung:
             if len(mount.sources) > 1 and not self.overlays:
                 raise SandboxError(f"{mount.target} can not be made of several folders: overlays do not work here")
 
-    def _read_only(self, launch: Launch) -> bool:
+    def read_only(self, launch: Launch) -> bool:
         """As on request, and as in Function Compute for a user that is not root (runtime-contract.md §7, NAS)."""
         return self.strict or launch.uid != 0
 
-    def _overlaid(self, mount: Mount, launch: Launch) -> bool:
+    def overlaid(self, mount: Mount, launch: Launch) -> bool:
         """Read-only folders need an overlay only where several of them merge."""
-        wanted = not self._read_only(launch) or len(mount.sources) > 1
+        wanted = not self.read_only(launch) or len(mount.sources) > 1
         return mount.access is Access.OVERLAY and wanted and bool(self.features.overlay)
 
     def _overlay_argv(self, overlays: Sequence[Overlay]) -> Iterator[str]:
@@ -140,110 +162,51 @@ class BwrapRung:
         for overlay in overlays:
             yield from (overlay.options, overlay.merged.name)
 
-    def _options(self, launch: Launch, folders: InstanceFolders, overlays: Sequence[Overlay]) -> Iterator[str]:
+    def _options(self, launch: Launch, folders: InstanceFolders, overlays: Sequence[Overlay]) -> Iterator[Option]:
         yield from self._namespaces(launch)
-        yield from _system()
-        yield from _etc(launch, folders, self.resolv_conf)
-        yield from ("--proc", "/proc") if self.features.own_proc else ("--ro-bind", "/proc", "/proc")
-        yield from ("--dev", "/dev")
-        for device in launch.devices:
-            yield from ("--dev-bind-try", device, device)
-        yield from ("--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
-        for folder in _FOLDERS:
-            yield from ("--dir", folder)
-        yield from ("--perms", "1777", "--dir", "/var/tmp", "--bind", str(folders.tmp), "/tmp")  # noqa: S108
+        yield from self.base(launch, folders)
         by_target = {overlay.mount.target: overlay for overlay in overlays}
-        # Outer folders first, so that a mount below another one is not covered by it.
-        for mount in sorted(launch.mounts, key=lambda mount: PurePosixPath(mount.target).parts):
+        for mount in rootfs.in_order(launch.mounts):
             yield from self._mount(mount, by_target.get(mount.target), launch)
-        for link in launch.links:
-            yield from ("--symlink", link.points_to, link.target)
-        if self._read_only(launch):
-            yield from ("--remount-ro", "/")  # must be the last one that touches files
-        yield from ("--chdir", launch.cwd, "--clearenv")
+        yield from rootfs.links(launch)
+        for folder in self.empty:
+            yield ("--dir", folder)
+        if self.read_only(launch) and not self.empty:
+            yield ("--remount-ro", "/")  # must be the last one that touches files
+        yield ("--chdir", launch.cwd)
+        yield ("--clearenv",)
         for name, value in launch.env.items():
-            yield from ("--setenv", name, value)
+            yield ("--setenv", name, value)
 
-    def _namespaces(self, launch: Launch) -> Iterator[str]:
-        yield from ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+    def base(self, launch: Launch, folders: InstanceFolders) -> Iterator[Option]:
+        return rootfs.base(launch, folders, resolv_conf=self.resolv_conf, own_proc=self.features.own_proc)
+
+    def _namespaces(self, launch: Launch) -> Iterator[Option]:
+        yield ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
         if self.features.disable_userns:
-            yield "--disable-userns"
+            yield ("--disable-userns",)
         if launch.network is not Network.HOST:
-            yield "--unshare-net"
-        yield from ("--cap-drop", "ALL", "--uid", str(launch.uid), "--gid", str(launch.gid))
-        yield from ("--hostname", launch.hostname, "--die-with-parent", "--new-session")
-        yield from ("--seccomp", str(FILTER_FD), "--info-fd", str(INFO_FD), "--block-fd", str(GATE_FD))
+            yield ("--unshare-net",)
+        yield ("--cap-drop", "ALL", "--uid", str(launch.uid), "--gid", str(launch.gid))
+        for right in self.rights:
+            yield ("--cap-add", right)
+        yield ("--hostname", launch.hostname, "--die-with-parent", "--new-session")
+        yield ("--seccomp", str(FILTER_FD), "--info-fd", str(INFO_FD), "--block-fd", str(GATE_FD))
 
-    def _mount(self, mount: Mount, overlay: Overlay | None, launch: Launch) -> Iterator[str]:
-        read_only = self._read_only(launch)
+    def _mount(self, mount: Mount, overlay: Overlay | None, launch: Launch) -> Iterator[Option]:
+        read_only = self.read_only(launch)
         if overlay is None:
-            yield from ("--bind" if mount.access is Access.WRITE else "--ro-bind", str(mount.sources[0]), mount.target)
+            yield ("--bind" if mount.access is Access.WRITE else "--ro-bind", str(mount.sources[0]), mount.target)
         elif self.features.overlay == "mount":
-            yield from ("--ro-bind" if read_only else "--bind", str(overlay.merged), mount.target)
+            yield ("--ro-bind" if read_only else "--bind", str(overlay.merged), mount.target)
         else:
             for source in reversed(mount.sources):  # bubblewrap's last source is the uppermost
-                yield from ("--overlay-src", str(source))
+                yield ("--overlay-src", str(source))
             written = ("--ro-overlay",) if read_only else ("--overlay", str(overlay.upper), str(overlay.work))
-            yield from (*written, mount.target)
-        yield from self._covers(mount)
-
-    def _covers(self, mount: Mount) -> Iterator[str]:
-        """An empty folder over each hidden one that would be seen through this mount."""
-        for source in mount.sources:
-            for hidden in self.hidden:
-                if hidden.is_relative_to(source) and hidden != source and hidden.is_dir():
-                    yield from ("--tmpfs", f"{mount.target.rstrip('/')}/{hidden.relative_to(source)}")
+            yield (*written, mount.target)
+        yield from rootfs.covers(mount, self.hidden)
 
 
-def _system() -> Iterator[str]:
-    """Programs and libraries of the host, whether or not its /bin is a link into /usr."""
-    yield from ("--ro-bind", "/usr", "/usr")
-    for name in _SYSTEM:
-        path = Path(name)
-        if path.is_symlink():
-            yield from ("--symlink", str(path.readlink()), name)
-        else:
-            yield from ("--ro-bind-try", name, name)
-    yield from ("--ro-bind-try", "/nix/store", "/nix/store")
-
-
-def _etc(launch: Launch, folders: InstanceFolders, resolv_conf: str | None) -> Iterator[str]:
-    """A small /etc: no users of the host, no time zone (Function Compute is UTC), the instance's own name."""
-    yield from ("--perms", "0755", "--dir", "/etc")
-    own = folders.root / "etc"
-    own.mkdir()
-    if launch.network is Network.PRIVATE and resolv_conf is not None:
-        (own / "resolv.conf").write_text(resolv_conf)
-    for name in _ETC:
-        if not (own / name).exists():
-            yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
-    (own / "passwd").write_text(_passwd(launch.uid, launch.gid))
-    (own / "group").write_text("".join(f"{name}:x:{gid}:\n" for name, gid in _names(launch.gid).items()))
-    (own / "hosts").write_text(f"{_host_names()}\n127.0.0.1 {launch.hostname}\n")
-    (own / "hostname").write_text(f"{launch.hostname}\n")
-    for path in sorted(own.iterdir()):
-        yield from ("--ro-bind", str(path), f"/etc/{path.name}")
-
-
-def _passwd(uid: int, gid: int) -> str:
-    groups = {0: 0, uid: gid}
-    return "".join(
-        f"{name}:x:{number}:{groups.get(number, number)}::{'/root' if number == 0 else '/tmp'}:/bin/sh\n"  # noqa: S108
-        for name, number in _names(uid).items()
-    )
-
-
-def _names(extra: int) -> dict[str, int]:
-    names = {"root": 0, "nobody": 65534}
-    return names if extra in names.values() else {**names, "user": extra}
-
-
-def _host_names() -> str:
-    try:
-        return Path("/etc/hosts").read_text(errors="replace")
-    except OSError:
-        return "127.0.0.1 localhost\n"
-
-
-def _joined(options: Iterable[str]) -> bytes:
-    return b"".join(option.encode("utf-8", "surrogateescape") + b"\0" for option in options)
+def _joined(options: Iterable[Option]) -> bytes:
+    words = (word for option in options for word in option)
+    return b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in words)

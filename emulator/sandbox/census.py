@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from emulator.sandbox import proctree
 
@@ -18,8 +19,7 @@ _RECENT_SECONDS = 0.02
 _SECONDS_PER_LOOK = 9.0
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     """A process: `began` and its number name it for ever, `environ_at` changes when it becomes another program."""
 
     began: int

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.sandbox.groups import Group, Place, write
 
 _WANTED = frozenset({"memory", "cpu", "pids"})
 
 
-@dataclass(frozen=True, slots=True)
-class Hierarchy:
+class Hierarchy(Struct, frozen=True):
     """One cgroup tree as this process sees it: `own` is the folder of the group that we are in."""
 
     own: Path

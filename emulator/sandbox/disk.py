@@ -1,4 +1,4 @@
-"""Size of an instance's writable folders, and their removal, both in slices so that the event loop goes on."""
+"""An instance's writable folders: their size and their removal, both in slices so that the event loop goes on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from emulator.model.launch import Access, Launch
+
 _SLICE = 200
 _EVERY_SECONDS = 2.0
+
+
+def shares_storage(launch: Launch) -> bool:
+    """Whether an instance may write to storage that outlives it, such as NAS: folders, where a single file is ours."""
+    return any(mount.access is Access.WRITE and mount.sources[0].is_dir() for mount in launch.mounts)
 
 
 async def size_of(folders: Sequence[Path]) -> int:

@@ -26,7 +26,7 @@ class UnixListener:
         self._socket.close()
 
 
-async def dial_unix(path: Path) -> socket.socket:
+async def dial_unix(path: Path | str) -> socket.socket:
     """Raises `OSError` if nobody listens; waits while the backlog is full."""
     dialled = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
@@ -43,11 +43,11 @@ async def dial_unix(path: Path) -> socket.socket:
         raise
 
 
-async def dial_tcp(port: int) -> socket.socket:
-    """To 127.0.0.1 of the host's network. Raises `OSError` if nobody listens."""
+async def dial_tcp(port: int, address: str = "127.0.0.1") -> socket.socket:
+    """To an address in the host's network. Raises `OSError` if nobody listens."""
     dialled = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        await asyncio.get_running_loop().sock_connect(dialled, ("127.0.0.1", port))
+        await asyncio.get_running_loop().sock_connect(dialled, (address, port))
         dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
         dialled.close()

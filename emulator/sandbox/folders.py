@@ -10,8 +10,9 @@ import secrets
 import stat
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.model.errors import SandboxError
 from emulator.sandbox import disk, proctree, remains
@@ -21,10 +22,11 @@ _LONGEST_SOCKET_FOLDER = 60
 _FRESH_SECONDS = 60.0
 _GROUPS_FILE = "cgroups"
 _SOCKETS_FILE = "sockets"
+_ENGINE_FILE = "engine"
+_LOCK_FILE = "lock"
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolders:
+class RunFolders(Struct, frozen=True):
     """`root` is on a disk beside the project; `sockets` has a short path and lets nobody else in."""
 
     run: str
@@ -39,14 +41,15 @@ class RunFolders:
 
     def instance(self, name: str) -> InstanceFolders:
         """Make the folders of one instance. Raises `OSError`."""
-        folders = InstanceFolders(self.root / name, self.sockets / name)
-        folders.root.mkdir(mode=0o700)
-        folders.sockets.mkdir(mode=0o700)
-        return folders
+        return _made(InstanceFolders(self.root / name, self.sockets / name, self.run))
 
     def remember_groups(self, bases: Iterable[Path]) -> None:
         """Write down which control groups are ours, for whoever has to clean up after us."""
         (self.root / _GROUPS_FILE).write_text("".join(f"{base}\n" for base in bases))
+
+    def remember_engine(self, address: str) -> None:
+        """As `remember_groups`, for the containers of this run."""
+        (self.root / _ENGINE_FILE).write_text(f"{address}\n")
 
     async def aclose(self) -> None:
         await disk.remove_tree(self.sockets)
@@ -54,12 +57,12 @@ class RunFolders:
         os.close(self.lock)
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceFolders:
-    """`root` holds /tmp and overlays, `sockets` the endpoint."""
+class InstanceFolders(Struct, frozen=True):
+    """`root` holds /tmp and overlays, `sockets` the endpoint. A template has the folders of its forks in `spaces`."""
 
     root: Path
     sockets: Path
+    run: str
 
     @property
     def socket(self) -> Path:
@@ -68,15 +71,30 @@ class InstanceFolders:
     @property
     def mark(self) -> str:
         """Environment entry by which processes without a pid namespace are found again; see `remains`."""
-        return f"{remains.MARK}{self.root.parent.name}/{self.root.name}"
+        return f"{remains.MARK}{self.run}/{self.root.name}"
 
     @property
     def tmp(self) -> Path:
         return self.root / "tmp"
 
+    @property
+    def spaces(self) -> Path:
+        return self.root / "spaces"
+
+    def fork(self, name: str) -> InstanceFolders:
+        """Make the folders of one instance that is forked from this template. Raises `OSError`."""
+        self.spaces.mkdir(mode=0o700, exist_ok=True)
+        return _made(InstanceFolders(self.spaces / name, self.sockets.with_name(name), self.run))
+
     async def aclose(self) -> None:
         await disk.remove_tree(self.sockets)
         await disk.remove_tree(self.root)
+
+
+def _made(folders: InstanceFolders) -> InstanceFolders:
+    folders.root.mkdir(mode=0o700)
+    folders.sockets.mkdir(mode=0o700)
+    return folders
 
 
 def make_run_folders(state_dir: Path, environ: Mapping[str, str]) -> RunFolders:
@@ -92,7 +110,7 @@ def make_run_folders(state_dir: Path, environ: Mapping[str, str]) -> RunFolders:
         fresh = parent / f".{run}"
         fresh.mkdir(mode=0o700)
         (fresh / _SOCKETS_FILE).write_text(str(sockets))
-        lock = os.open(fresh / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        lock = os.open(fresh / _LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fresh.rename(root)
     except OSError as error:
@@ -120,6 +138,9 @@ async def remove_leftovers(state_dir: Path) -> list[str]:
 async def _remove(root: Path) -> None:
     bases = _lines(root / _GROUPS_FILE)
     mark = f"{remains.MARK}{root.name}/".encode()
+    for engine in _lines(root / _ENGINE_FILE):
+        if not await asyncio.to_thread(remains.remove_containers, engine, root.name):
+            return  # an engine that does not run now: it is tried again at the next start
     for _ in range(3):
         remains.kill_groups(bases)
         remains.kill_marked(proctree.all_pids(), mark)
@@ -129,14 +150,18 @@ async def _remove(root: Path) -> None:
     for sockets in _lines(root / _SOCKETS_FILE):
         folder = Path(sockets)
         if folder.name == root.name and _is_ours(folder.parent):
+            if not remains.unmount_below(sockets):
+                return  # else what is shown there would be removed
             await disk.remove_tree(folder)
     await disk.remove_tree(root)
+    with contextlib.suppress(OSError):
+        (root / _LOCK_FILE).touch(mode=0o600)  # what is left of it, such as files of another user, is tried again
 
 
 def _lock_of_dead(root: Path) -> int | None:
     """The lock of a run whose owner is gone, now ours; None while the owner lives."""
     try:
-        lock = os.open(root / "lock", os.O_RDWR | os.O_CLOEXEC)
+        lock = os.open(root / _LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
     try:

@@ -114,6 +114,22 @@ class SignalFreezer:
         return [pid for pid, known in states if known is not None and known.state not in "TtZX"]
 
 
+class TracedFreezer:
+    """For processes that a debugger traces, where there is no control group: they run on.
+
+    SIGSTOP to such a one stops a single thread of it, for its debugger to decide about. If that stands as well the
+    other threads run all the same, and if not it lets that one go on.
+    """
+
+    kind = "none"
+
+    async def freeze(self) -> None: ...
+
+    def thaw(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 def _send(pid: int, number: signal.Signals) -> bool:
     try:
         os.kill(pid, number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from emulator.sandbox.census import Census
 from emulator.sandbox.cgroups import CgroupTree
@@ -12,8 +12,7 @@ from emulator.sandbox.reaper import Reaper
 from emulator.sandbox.rung import Rung
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(Struct, frozen=True):
     """`limits` is false where the user wants none."""
 
     rung: Rung

@@ -6,8 +6,9 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.model.limits import MB
 from emulator.sandbox.freezer import CgroupFreezer, Freezer
@@ -19,8 +20,7 @@ _MEMORY_V1 = ("total_rss",)
 _MEMORY_V2 = ("anon", "kernel")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A group's folder in one tree, and the controllers that count there."""
 
     folder: Path
@@ -72,8 +72,11 @@ class Group:
         place = self._memory()
         if place is None or place.v2:
             return None
+        try:
+            control = os.open(place.folder / "memory.oom_control", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None  # a container's, which has ended already
         event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        control = os.open(place.folder / "memory.oom_control", os.O_RDONLY | os.O_CLOEXEC)
         try:
             write(place.folder / "cgroup.event_control", f"{event} {control}")
         except OSError:

@@ -6,11 +6,13 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from emulator.model.errors import SandboxError
-from emulator.model.launch import Network
+from emulator.model.launch import Network, WallsKind
 from emulator.sandbox import advice, seccomp
 from emulator.sandbox.base import Finding, Walls
 from emulator.sandbox.bwrap import BwrapRung, Features, Tools
@@ -18,7 +20,7 @@ from emulator.sandbox.census import Census
 from emulator.sandbox.cgroups import CgroupTree, hierarchies_here
 from emulator.sandbox.folders import make_run_folders, remove_leftovers
 from emulator.sandbox.ground import Ground
-from emulator.sandbox.network import NetworkHelper
+from emulator.sandbox.network import NamespaceHelper
 from emulator.sandbox.networks import NO_NAMESPACES, Networks
 from emulator.sandbox.plain import PlainRung
 from emulator.sandbox.private import probe_private, recall, remember
@@ -43,8 +45,7 @@ _FEATURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
+class _Refused(Struct, frozen=True):
     """Why a rung can not be had, in the words of whoever refused."""
 
     rung: str
@@ -54,12 +55,16 @@ class _Refused:
 async def choose_walls(
     wanted: str, state_dir: Path, *, strict: bool, limits: bool, network: Network = Network.HOST
 ) -> Walls:
-    """The walls named `wanted`, or with `auto` the strongest that work here. Also removes what a killed emulator left.
+    """The process walls named `wanted`, or with any other setting the strongest that work here.
+
+    Also removes what a killed emulator left.
 
     `network` is what every instance is to have; whether one of their own can be had is looked for by itself and known
     when the walls have `settled`. Raises `SandboxError` where what is wanted does not work, with the command that
     would help.
     """
+    if wanted in (kind.value for kind in WallsKind):
+        wanted = "auto"
     if wanted not in ("auto", *_RUNGS):
         raise SandboxError(f"There are no walls named {wanted!r}", f"choose one of auto, {', '.join(_RUNGS)}")
     keep_inherited_descriptors()
@@ -68,7 +73,7 @@ async def choose_walls(
     tree = await _cgroups(folders.run, limits=limits)
     folders.remember_groups(tree.bases)
     reaper = Reaper(asyncio.get_running_loop(), folders.run, tree.bases, (folders.sockets, folders.root))
-    networks, census = Networks(NetworkHelper()), Census(folders.mark)
+    networks, census = Networks(NamespaceHelper()), Census(folders.mark)
     seed = Ground(PlainRung(_sh()), folders, tree, reaper, networks, census, limits)
     site = _Site(state_dir, strict, Trials())
     try:
@@ -102,8 +107,7 @@ async def _cgroups(run: str, *, limits: bool) -> CgroupTree:
     return tree
 
 
-@dataclass(frozen=True, slots=True)
-class _Site:
+class _Site(Struct, frozen=True):
     """What the rungs must know of the project, and where they are tried."""
 
     state_dir: Path
@@ -175,7 +179,7 @@ def _bwrap_candidates(site: _Site) -> Iterator[Rung]:
     bwrap, unshare = shutil.which("bwrap"), shutil.which("unshare")
     if bwrap is None:
         return
-    tools = Tools(sh=_sh(), bwrap=bwrap, unshare=unshare or "")
+    tools = Tools(sh=_sh(), bwrap=bwrap, unshare=unshare or "", sleep=_system_program("sleep"))
     possible = {"": True, "mount": bool(unshare), "native": _has_overlays(bwrap)}
     for features in _FEATURES:
         if possible[features.overlay]:
@@ -203,4 +207,8 @@ def _findings(wanted: str, ground: Ground, refused: list[_Refused]) -> list[Find
 
 
 def _sh() -> str:
-    return shutil.which("sh", path="/bin:/usr/bin") or "/bin/sh"
+    return _system_program("sh")
+
+
+def _system_program(name: str) -> str:
+    return shutil.which(name, path="/bin:/usr/bin") or f"/bin/{name}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from emulator.sandbox.confine import landlock_abi
 
@@ -27,8 +28,7 @@ def abi() -> int:
     return landlock_abi()
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What `confine` leaves to a program. Paths are the host's; a folder stands for all that is below it.
 
     `read` means list, read and execute, and paths that do not exist are passed over. `write` means everything,

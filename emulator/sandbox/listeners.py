@@ -6,9 +6,10 @@ import os
 import pwd
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.sandbox.base import Listener
 
@@ -16,8 +17,7 @@ _PROC = Path("/proc")
 _LISTEN = "0A"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """One listening line of /proc/net/tcp or tcp6."""
 
     address: IPv4Address | IPv6Address
@@ -37,6 +37,22 @@ def listening(pids: Iterable[int]) -> list[Listener]:
         for row in _rows(_PROC / str(namespace_pid) / "net"):
             if row.inode in inodes:
                 loopback[row.port] = loopback.get(row.port, True) and row.address.is_loopback
+    return [Listener(port, only) for port, only in sorted(loopback.items())]
+
+
+def listening_around(pid: int) -> list[Listener]:
+    """What any process listens on in the network of this one, whoever that is: for one that we may not look into."""
+    loopback: dict[int, bool] = {}
+    for row in _rows(_PROC / str(pid) / "net"):
+        loopback[row.port] = loopback.get(row.port, True) and row.address.is_loopback
+    return [Listener(port, only) for port, only in sorted(loopback.items())]
+
+
+def listed(tables: str) -> list[Listener]:
+    """What listens by the text of /proc/net/tcp and tcp6 of another machine, one behind the other."""
+    loopback: dict[int, bool] = {}
+    for row in _parsed(tables.splitlines()):
+        loopback[row.port] = loopback.get(row.port, True) and row.address.is_loopback
     return [Listener(port, only) for port, only in sorted(loopback.items())]
 
 
@@ -116,16 +132,20 @@ def _socket_inodes(pid: int) -> Iterator[int]:
 def _rows(net: Path) -> Iterator[_Row]:
     for table in ("tcp", "tcp6"):
         try:
-            lines = (net / table).read_text().splitlines()[1:]
+            lines = (net / table).read_text().splitlines()
         except OSError:
             continue
-        for fields in map(str.split, lines):
-            if fields[3] == _LISTEN:
-                address, port = fields[1].split(":")
-                yield _Row(_address(address), int(port, 16), int(fields[7]), int(fields[9]))
+        yield from _parsed(lines)
 
 
-def _address(text: str) -> IPv4Address | IPv6Address:
+def _parsed(lines: Iterable[str]) -> Iterator[_Row]:
+    for fields in map(str.split, lines):
+        if len(fields) > 9 and fields[3] == _LISTEN:
+            address, port = fields[1].split(":")
+            yield _Row(address_of(address), int(port, 16), int(fields[7]), int(fields[9]))
+
+
+def address_of(text: str) -> IPv4Address | IPv6Address:
     """The kernel prints an address as 32 bit words in the byte order of the machine."""
     raw = b"".join(int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8))
     address = ip_address(raw)

@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import os
 import termios
+from pathlib import Path
 
 from emulator.model.limits import LOG_LINE_BYTES
 from emulator.sandbox.base import LogSink
@@ -64,10 +65,11 @@ class LogPipe:
     known from its process and never from end-of-file: a forgotten grandchild may hold the pipe for ever.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sink: LogSink) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, sink: LogSink, ends: tuple[int, int] | None = None) -> None:
+        """With `ends`, of a pipe that was made already; they are closed with it."""
         self._loop = loop
         self._splitter = LineSplitter(sink)
-        self._read_fd, self.write_fd = os.pipe2(os.O_CLOEXEC)
+        self._read_fd, self.write_fd = ends or os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_fd, False)
         self._enlarge()
         self._waiting = array.array("i", [0])
@@ -112,3 +114,11 @@ class LogPipe:
             fcntl.fcntl(self.write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         except OSError:
             return
+
+
+def named_pipe(path: Path) -> tuple[int, int]:
+    """Both ends of a new pipe that others open by its path. Raises `OSError`."""
+    os.mkfifo(path)
+    path.chmod(0o622)
+    read_fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return read_fd, os.open(path, os.O_WRONLY | os.O_CLOEXEC)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from emulator.model.launch import Usage
@@ -18,6 +20,7 @@ _BUSY_FOR_SECONDS = 1.0
 # Looking may take a tenth of the time: a thousand processes are dear to look at.
 _PAUSE_PER_LOOK = 9.0
 _SLICE, _FEW = 20, 64
+_CURVE_POINTS = 64
 
 Members = Callable[[], Iterable[int]]
 
@@ -29,6 +32,13 @@ class MemoryGauge:
         self._group = group
         self._members = members
         self.peak_bytes = 0
+        self._curve: deque[tuple[float, float]] = deque(maxlen=_CURVE_POINTS)
+
+    def _note(self, used: int) -> None:
+        """A point of the curve, where it is another one by 1 MB."""
+        mb = used / MB
+        if not self._curve or abs(self._curve[-1][1] - mb) >= 1:
+            self._curve.append((time.monotonic(), mb))
 
     async def look(self, limit: int) -> int:
         """Memory now. Quick where a control group counts, or a bound that is never too low stays below `limit`."""
@@ -39,6 +49,7 @@ class MemoryGauge:
                 if used <= limit:
                     return used
                 used, _ = await self._sum(proctree.proportional_bytes)
+        self._note(used)
         self.peak_bytes = max(self.peak_bytes, used)
         return used
 
@@ -58,11 +69,12 @@ class MemoryGauge:
         highest = proctree.highest_bytes(members)
         pressure = self._group.pressure_bytes()
         self.peak_bytes = max(self.peak_bytes, used)
+        self._note(used)
         # VmHWM counts shared libraries for each process, the group's peak counts page cache: the truth is below both.
         if pressure is not None:
             self.peak_bytes = max(self.peak_bytes, min(highest, pressure))
         disk = None if disk_bytes is None else disk_bytes / MB
-        return Usage(used / MB, self.peak_bytes / MB, disk)
+        return Usage(used / MB, self.peak_bytes / MB, disk, tuple(self._curve))
 
     def _used_now(self, members: Sequence[int]) -> int:
         used = self._group.memory_bytes()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import sys
 from collections.abc import Sequence
 
-from emulator.sandbox import netdoor
+from emulator.sandbox import nsdoor
 from emulator.sandbox.spawn import Child, spawn
 
 # Sockets are made a few at a time: a fork costs more than a socket, and each unused one costs a descriptor.
@@ -19,8 +20,8 @@ _PATIENCE_SECONDS = 5.0
 _TRIES = 2
 
 
-class NetworkHelper:
-    """Our side of `netdoor`: one small process for an emulator. It is started at first use, and again if it died."""
+class NamespaceHelper:
+    """Our side of `nsdoor`: one small process for an emulator. It is started at first use, and again if it died."""
 
     def __init__(self) -> None:
         self._child: Child | None = None
@@ -41,7 +42,7 @@ class NetworkHelper:
             answer = await self._ask(words, fds)
             if answer is not None:
                 return answer
-        raise OSError("the network helper ended")
+        raise OSError("the helper for namespaces ended")
 
     async def _ask(self, words: Sequence[str], fds: Sequence[int]) -> tuple[socket.socket, list[int]] | None:
         """None where the helper took the request and died, and with it all that it may have started."""
@@ -54,7 +55,7 @@ class NetworkHelper:
             finally:
                 theirs.close()
             await _ready(reply)
-            text, received, _, _ = socket.recv_fds(reply, _REPLY_BYTES, netdoor.MAX_SOCKETS)
+            text, received, _, _ = socket.recv_fds(reply, _REPLY_BYTES, nsdoor.MAX_SOCKETS)
             for fd in received:  # else every function that is started later would inherit it
                 os.set_inheritable(fd, False)
             if text and text != b"ok":
@@ -98,10 +99,10 @@ class NetworkHelper:
                 self._door.close()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ours.setblocking(False)
-            program = (sys.executable, "-I", "-S", netdoor.__file__)
+            program = (sys.executable, "-I", "-S", nsdoor.__file__)
             with theirs:
                 self._child = spawn(
-                    asyncio.get_running_loop(), program, {"PATH": os.defpath}, {netdoor.DOOR_FD: theirs.fileno()}
+                    asyncio.get_running_loop(), program, {"PATH": os.defpath}, {nsdoor.DOOR_FD: theirs.fileno()}
                 )
             self._door = ours
         return self._door, self._child
@@ -132,14 +133,14 @@ class NamespaceDialer:
     Needs no privileges over a namespace that a process of our own user made.
     """
 
-    def __init__(self, helper: NetworkHelper, namespace: int) -> None:
+    def __init__(self, helper: NamespaceHelper, namespace: int) -> None:
         self._helper = helper
         self._namespace = namespace
         self._stock: list[socket.socket] = []
         self._restocking = asyncio.Lock()
 
     @classmethod
-    def of(cls, helper: NetworkHelper, pid: int) -> NamespaceDialer:
+    def of(cls, helper: NamespaceHelper, pid: int) -> NamespaceDialer:
         """To where `pid` is; made while that lives, as later its number could mean another process. `OSError`."""
         return cls(helper, open_network(pid))
 
@@ -150,8 +151,11 @@ class NamespaceDialer:
             dialled.setblocking(False)
             await asyncio.get_running_loop().sock_connect(dialled, (host, port))
             dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except BaseException:
+        except BaseException as error:
             dialled.close()
+            if isinstance(error, OSError) and error.errno == errno.ENETUNREACH:
+                # bubblewrap brings the loopback interface up after it was let go: nobody listens before.
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "its network is not up yet") from error
             raise
         return dialled
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from emulator.model.errors import SandboxError
 from emulator.model.launch import Launch, Network, TcpEndpoint
 from emulator.sandbox.base import Finding
-from emulator.sandbox.network import NamespaceDialer, NetworkHelper
+from emulator.sandbox.network import NamespaceDialer, NamespaceHelper
 from emulator.sandbox.private import Attachment, PrivateNetwork
 
 _NO_NAMESPACES = "these walls give no network of its own to an instance"
@@ -18,14 +19,13 @@ _NO_NAMESPACES_LIFT = "start with --walls bwrap"
 NO_NAMESPACES = Finding("private network", "none", _NO_NAMESPACES, _NO_NAMESPACES_LIFT)
 
 
-@dataclass(frozen=True, slots=True)
-class Networks:
+class Networks(Struct, frozen=True):
     """`own` is true where the walls can give an instance its own network; `private` is then its way out, if any.
 
     `findings` tell why there is none.
     """
 
-    helper: NetworkHelper
+    helper: NamespaceHelper
     own: bool = False
     private: PrivateNetwork | None = None
     findings: Sequence[Finding] = ()

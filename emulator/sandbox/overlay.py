@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from emulator.model.launch import Mount
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(Struct, frozen=True):
     """One OVERLAY mount, staged under short and safe names in `stage` (`l0`… are links to the real sources).
 
     Neither mount(8) nor the kernel needs to escape anything then, whatever a project's path contains.
@@ -38,9 +38,19 @@ class Overlay:
     @property
     def options(self) -> str:
         """For mount(8), relative to `stage`. The first lower folder wins, as the first source of a Mount does."""
-        lower = ":".join(f"{self.number}.l{index}" for index in range(len(self.mount.sources)))
+        return f"{self.short_options(writable=True)},userxattr"
+
+    def short_options(self, *, writable: bool) -> str:
+        """For root, relative to `stage`."""
         n = self.number
-        return f"lowerdir={lower},upperdir={n}.upper,workdir={n}.work,userxattr"
+        lower = ":".join(f"{n}.l{index}" for index in range(len(self.mount.sources)))
+        return f"lowerdir={lower}" + (f",upperdir={n}.upper,workdir={n}.work" if writable else "")
+
+    @property
+    def absolute_options(self) -> str:
+        """For a container engine, whose working folder is another one. `stage` must hold no comma and no colon."""
+        lower = ":".join(f"{self.stage}/{self.number}.l{index}" for index in range(len(self.mount.sources)))
+        return f"lowerdir={lower},upperdir={self.upper},workdir={self.work}"
 
     def prepare(self) -> None:
         """Make the folders. Raises `OSError`."""
@@ -58,7 +68,7 @@ def stage_overlays(mounts: Sequence[Mount], stage: Path) -> list[Overlay]:
     """Overlays for these OVERLAY mounts, their folders made below `stage`. Raises `OSError`."""
     overlays = [Overlay(mount, stage, number) for number, mount in enumerate(mounts)]
     if overlays:
-        stage.mkdir()
+        stage.mkdir(exist_ok=True)
     for overlay in overlays:
         overlay.prepare()
     return overlays

@@ -17,17 +17,18 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import BinaryIO
 
+from msgspec import Struct
+
 from emulator.model.errors import SandboxError
-from emulator.sandbox import netdoor
+from emulator.sandbox import nsdoor
 from emulator.sandbox.advice import install, lift
 from emulator.sandbox.base import Finding
 from emulator.sandbox.listeners import host_ports
-from emulator.sandbox.network import NamespaceDialer, NetworkHelper, open_network, release
+from emulator.sandbox.network import NamespaceDialer, NamespaceHelper, open_network, release
 
 # For a tool that hangs: on a machine that is busy a good one may take long, and a request waits for it.
 _READY_SECONDS = 60.0
@@ -59,8 +60,7 @@ class Attachment:
         await release(self._hold)
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateNetwork:
+class PrivateNetwork(Struct, frozen=True):
     """A tool that works here. `localhost` is the address under which programs inside find the host's localhost.
 
     `resolv_conf` is what /etc/resolv.conf must be inside; None where the host's own one will do.
@@ -70,7 +70,7 @@ class PrivateNetwork:
     program: str
     localhost: str
     resolv_conf: str | None
-    helper: NetworkHelper
+    helper: NamespaceHelper
 
     async def attach(self, pid: int, *, own_ports: Collection[int] = ()) -> Attachment:
         """Give the network namespace of `pid` its way out; returns when it is open.
@@ -120,7 +120,7 @@ class PrivateNetwork:
     def _argv(self, sign: str, ports: Sequence[int]) -> tuple[str, ...]:
         if self.tool == _SLIRP:
             return (
-                self.program, "--configure", "--mtu=65520", f"--ready-fd={netdoor.INHERITED_FD}",
+                self.program, "--configure", "--mtu=65520", f"--ready-fd={nsdoor.INHERITED_FD}",
                 "{pid}", "tap0",
             )  # fmt: skip
         forwarded = ",".join(map(str, ports[:_MAX_PORTS])) or "none"
@@ -135,15 +135,14 @@ class PrivateNetwork:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateProbe:
+class PrivateProbe(Struct, frozen=True):
     """What was found: the network, if there is one, and lines for `fclocal doctor`."""
 
     network: PrivateNetwork | None
     findings: tuple[Finding, ...]
 
 
-async def probe_private(helper: NetworkHelper, path: str | None = None) -> PrivateProbe:
+async def probe_private(helper: NamespaceHelper, path: str | None = None) -> PrivateProbe:
     """Find a tool by using it: make a namespace, attach the tool, and connect from inside to a port of the host.
 
     `path` is where to look for tools, like PATH, which it is by default.
@@ -173,7 +172,7 @@ def remember(probe: PrivateProbe, file: Path) -> None:
             file.write_text(text)
 
 
-def recall(helper: NetworkHelper, file: Path) -> PrivateProbe | None:
+def recall(helper: NamespaceHelper, file: Path) -> PrivateProbe | None:
     """What worked at the last start, where nothing has changed that it depends on."""
     try:
         known = json.loads(file.read_bytes())
@@ -202,7 +201,7 @@ def _circumstances(tool: str, program: str) -> dict[str, object]:
     }
 
 
-def _network(tool: str, program: str, helper: NetworkHelper) -> PrivateNetwork:
+def _network(tool: str, program: str, helper: NamespaceHelper) -> PrivateNetwork:
     localhost, resolver = _INSIDE[tool]
     return PrivateNetwork(tool, program, localhost, inner_resolv_conf(_host_resolv_conf(), resolver), helper)
 

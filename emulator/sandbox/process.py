@@ -5,32 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import platform
-import re
 import resource
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
 
 from emulator.model.errors import SandboxError
-from emulator.model.launch import Access, Exit, Launch, UnixEndpoint, Usage
+from emulator.model.launch import Exit, Launch, TcpEndpoint, UnixEndpoint, Usage
 from emulator.model.limits import FILE_DESCRIPTORS, PROCESSES
 from emulator.sandbox import proctree
 from emulator.sandbox.base import Listener, LogSink
+from emulator.sandbox.disk import shares_storage
 from emulator.sandbox.endpoint import UnixListener, dial_tcp, dial_unix
 from emulator.sandbox.folders import InstanceFolders
-from emulator.sandbox.freezer import Freezer, SignalFreezer
+from emulator.sandbox.freezer import Freezer, SignalFreezer, TracedFreezer
 from emulator.sandbox.gate import Gate
 from emulator.sandbox.ground import Ground
 from emulator.sandbox.groups import Group
 from emulator.sandbox.listeners import listening, process_tree
 from emulator.sandbox.logs import LogPipe
 from emulator.sandbox.networks import OwnNetwork
+from emulator.sandbox.overlay import Overlay
 from emulator.sandbox.rung import ENDPOINT_FD, Bounds, Inside, Plan
-from emulator.sandbox.spawn import Child, Handle, memory_file, spawn
-from emulator.sandbox.upkeep import Upkeep
+from emulator.sandbox.spawn import Child, Handle, MainProcess, exit_of, memory_file, spawn
+from emulator.sandbox.upkeep import Upkeep, limit_processes
 
 _NOBODY = Exit(code=None)
 _COMPLAIN_SECONDS = 1.0
@@ -55,11 +57,11 @@ class ProcessSandbox:
         self._upkeep = Upkeep(self._group, self._members_lately, self._memory_is_over)
         self._folders: InstanceFolders | None = None
         self._logs: LogPipe | None = None
-        self._plan: Plan | None = None
-        self._child: Child | None = None
+        self._overlays: Sequence[Overlay] = ()
+        self._child: MainProcess | None = None
         self._init: Handle | None = None
         self._said: list[bytes] | None = None
-        self._freezer: Freezer = SignalFreezer(self._members)
+        self._freezer: Freezer = SignalFreezer(self._members) if launch.debug_port is None else TracedFreezer()
         self._network: OwnNetwork | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
@@ -69,12 +71,21 @@ class ProcessSandbox:
         return self._launch
 
     @property
+    def folders(self) -> InstanceFolders | None:
+        """None before it is started."""
+        return self._folders
+
+    @property
     def exited(self) -> asyncio.Future[Exit]:
         return self._exited
 
     async def start(self) -> None:
+        await self._or_close(self._start())
+
+    async def _or_close(self, building: Coroutine[Any, Any, None]) -> None:
+        """Walls that could not be built are closed. Raises `SandboxError`."""
         try:
-            await self._start()
+            await building
         except OSError as error:
             self.close_soon()
             raise SandboxError(f"The walls of {self.name} could not be built: {error}", "fclocal doctor") from error
@@ -82,9 +93,9 @@ class ProcessSandbox:
             self.close_soon()
             raise
 
-    async def dial(self) -> socket.socket:
+    async def dial(self, port: int | None = None) -> socket.socket:
         self._upkeep.touch()
-        endpoint = self._launch.endpoint
+        endpoint = self._launch.endpoint if port is None else TcpEndpoint(port)
         if self._folders is None or self._exited.done():
             raise ConnectionRefusedError(f"{self.name} does not run")
         if isinstance(endpoint, UnixEndpoint):
@@ -97,7 +108,7 @@ class ProcessSandbox:
         """Every process below ours counts, also one that left its session; each is asked in its own network."""
         if self._child is None or self._exited.done():
             return ()
-        return listening({self._child.pid, *process_tree(self._child.pid)})
+        return listening({pid for root in self._roots() for pid in (root, *process_tree(root))})
 
     async def freeze(self) -> None:
         if self._exited.done() or self._child is None:
@@ -117,10 +128,13 @@ class ProcessSandbox:
     def usage(self) -> Usage:
         return self._upkeep.usage()
 
-    def written(self) -> Sequence[str]:
-        return [path for overlay in (self._plan.overlays if self._plan else ()) for path in overlay.written()]
+    def members(self) -> Iterable[int]:
+        return self._members_lately()
 
-    async def run(self, argv: Sequence[str], timeout: float) -> Exit:
+    def written(self) -> Sequence[str]:
+        return [path for overlay in self._overlays for path in overlay.written()]
+
+    async def run(self, argv: Sequence[str], timeout: float | None) -> Exit:
         if self._exited.done() or self._child is None or self._logs is None or self._folders is None:
             raise SandboxError(f"{self.name} does not run")
         plan = self._ground.rung.command(
@@ -139,13 +153,13 @@ class ProcessSandbox:
             raise
         finally:
             self._logs.drain_now()
-        return _exit_of(status, gated=self._init is not None)
+        return exit_of(status, gated=self._init is not None)
 
-    async def stop(self, grace: float) -> Exit:
+    async def stop(self, grace: float | None) -> Exit:
         if self._child is None:
             return await self.kill()
         await self.thaw()
-        self._terminate()
+        self.signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             return await asyncio.wait_for(asyncio.shield(self._exited), grace)
         return await self.kill()
@@ -184,23 +198,40 @@ class ProcessSandbox:
 
     def _prepare(self) -> Plan:
         self._ground.networks.require(self._launch.network)
-        self._folders = self._ground.folders.instance(self.name)
+        folders = self._ground.folders.instance(self.name)
+        self._furnish(folders)
+        plan = self._plan(folders)
+        self._overlays = plan.overlays
+        return plan
+
+    def _plan(self, folders: InstanceFolders) -> Plan:
+        return self._ground.rung.plan(self._launch, folders, self._group.folders, self._bounds())
+
+    def _furnish(self, folders: InstanceFolders) -> None:
+        """Everything that an instance needs beside its processes, in `folders`."""
+        self._folders = folders
         self._group = self._ground.cgroups.group(
             self.name, memory_mb=self._launch.memory_mb, cpu=self._launch.cpu, processes=PROCESSES + 1
         )
         self._upkeep = Upkeep(self._group, self._members_lately, self._memory_is_over)
         self._freezer = self._group.freezer() or self._freezer
         self._logs = LogPipe(self._loop, self._log)
-        self._plan = self._ground.rung.plan(self._launch, self._folders, self._group.folders, self._bounds())
-        return self._plan
 
     def _spawn_first(self, plan: Plan, gate: Gate | None) -> Child:
         fds = dict(gate.child_fds) if gate else {}
-        if self._folders is None or not isinstance(self._launch.endpoint, UnixEndpoint):
+        with self._listener() as listening:
+            fds.update(zip((ENDPOINT_FD,), listening, strict=False))
             return self._spawn(plan, fds, leads=True)
+
+    @contextlib.contextmanager
+    def _listener(self) -> Iterator[Sequence[int]]:
+        """The descriptor that listens where the instance is to be dialled, if that is ours to make."""
+        if self._folders is None or not isinstance(self._launch.endpoint, UnixEndpoint):
+            yield ()
+            return
         listener = UnixListener(self._folders.socket)
         try:
-            return self._spawn(plan, fds | {ENDPOINT_FD: listener.fd}, leads=True)
+            yield (listener.fd,)
         finally:
             listener.close()
 
@@ -223,25 +254,39 @@ class ProcessSandbox:
         self._said = []
         inner = await gate.inner()
         if inner is None:
-            await asyncio.wait([child.exited], timeout=_COMPLAIN_SECONDS)
-            self.drain_logs()
-            complaint = b"; ".join(self._said[-3:]).decode(errors="replace")
-            raise SandboxError(f"The walls of {self.name} could not be built: {complaint or 'no reason was given'}")
+            raise await self._complaint(child)
         self._init = Handle(inner)
         if child.exited.done():
             self._init.send(signal.SIGKILL)
-        if "pids" not in self._ground.cgroups.controllers:
-            _limit_processes(inner)
-        self._network = await self._ground.networks.enter(self._launch, inner)
+        await self._hold(inner, inner)
+        try:
+            gate.open()
+        except BrokenPipeError:  # it was ready, and ended before it was let go
+            raise await self._complaint(child) from None
+        # What it says from here on is the program's: it is read in a later turn of the loop.
         self._said = None
-        gate.open()
+
+    async def _complaint(self, child: Child) -> SandboxError:
+        """Why there are no walls, in the words of who was to build them."""
+        await asyncio.wait([child.exited], timeout=_COMPLAIN_SECONDS)
+        self.drain_logs()
+        said = b"; ".join((self._said or [])[-3:]).decode(errors="replace")
+        ended = f"it ended with {exit_of(child.exited.result(), gated=False)}" if child.exited.done() else ""
+        reason = said or ended or "no reason was given"
+        return SandboxError(f"The walls of {self.name} could not be built: {reason}")
+
+    async def _hold(self, first: int, main: int) -> None:
+        """What is done from outside to processes that have namespaces and do not run yet: `first` is the first there,
+        and all that is to be counted comes from `main`."""
+        if "pids" not in self._ground.cgroups.controllers:
+            limit_processes(main)
+        self._network = await self._ground.networks.enter(self._launch, first)
 
     def _bounds(self) -> Bounds:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         allowed = FILE_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(FILE_DESCRIPTORS, hard)
         # One file can not outgrow the disk; mounted storage has no such limit, and the kernel knows no difference.
-        shared = any(mount.access is Access.WRITE for mount in self._launch.mounts)
-        size = self._launch.disk_mb if self._ground.limits and not shared else None
+        size = self._launch.disk_mb if self._ground.limits and not shares_storage(self._launch) else None
         return Bounds(allowed, (size or 0) * 1024)
 
     def _log(self, line: bytes) -> None:
@@ -252,16 +297,17 @@ class ProcessSandbox:
 
     # --- the end ---
 
-    async def _wait(self, child: Child) -> None:
+    async def _wait(self, child: MainProcess) -> None:
         """From the death of the main process to `exited`."""
         status = await child.exited
-        self._ground.reaper.forget(child.pid)
+        if child.pid:
+            self._ground.reaper.forget(child.pid)
         if self._init:  # follows bubblewrap by itself, but not before it got ready for that
             self._init.send(signal.SIGKILL)
         await self._sweep()
         if self._logs:
             self._logs.close()
-        killed = _exit_of(status, gated=self._init is not None)
+        killed = exit_of(status, gated=self._init is not None)
         self._end(replace(killed, oom=killed.signal == signal.SIGKILL and self._upkeep.out_of_memory))
 
     async def _sweep(self) -> None:
@@ -280,15 +326,22 @@ class ProcessSandbox:
         if not self._exited.done():
             self._exited.set_result(how)
 
-    def _terminate(self) -> None:
-        """SIGTERM to the user's program: bubblewrap's processes around it would not hand it on."""
-        if self._init is not None:
-            main = proctree.first_inside(self._init.pid)
-            if main is not None:
-                with contextlib.suppress(OSError):
-                    os.kill(main, signal.SIGTERM)
-        elif self._child is not None:
-            self._child.send(signal.SIGTERM)
+    def signal(self, number: int) -> None:
+        """To the user's program: bubblewrap's processes around it would not hand it on."""
+        main = self._main()
+        if main is not None:
+            with contextlib.suppress(OSError):
+                os.kill(main, number)
+        elif self._child is not None and self._init is None:
+            self._child.send(number)
+
+    def _main(self) -> int | None:
+        """The user's program, where it is not the process that we started."""
+        return proctree.first_inside(self._init.pid) if self._init is not None else None
+
+    def _roots(self) -> Sequence[int]:
+        """All processes of the instance are these, or come from these."""
+        return [self._child.pid] if self._child is not None else []
 
     def _kill(self, members: Iterable[int]) -> None:
         """SIGKILL to everything; the pid namespace, where there is one, goes with its first process."""
@@ -340,23 +393,8 @@ class ProcessSandbox:
         if grouped is not None:
             return grouped
         if self._init is not None:
-            return proctree.walk(self._init.pid)
+            return self._inside(self._init.pid)
         return self._ground.census.since(since, self._folders.mark) if self._folders is not None else ()
 
-
-def _exit_of(status: int, *, gated: bool) -> Exit:
-    """bubblewrap can not die of its program's signal and exits with 128 + its number, as a shell does."""
-    if os.WIFSIGNALED(status):
-        return Exit(code=None, signal=os.WTERMSIG(status))
-    code = os.WEXITSTATUS(status)
-    if gated and code - 128 in signal.valid_signals():
-        return Exit(code=None, signal=code - 128)
-    return Exit(code=code)
-
-
-def _limit_processes(init: int) -> None:
-    """Without a control group: RLIMIT_NPROC, which counts each user namespace by itself from Linux 5.14 on."""
-    release = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
-    if release >= (5, 14):
-        with contextlib.suppress(OSError, ValueError):
-            resource.prlimit(init, resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
+    def _inside(self, init: int) -> Iterable[int]:
+        return proctree.walk(init)

@@ -35,6 +35,10 @@ class Reaper:
         for folder in folders:
             self._tell(f"d{folder}\n")
 
+    def look_after(self, engine: str) -> None:
+        """Containers and volumes of this run, in the engine that listens at this address."""
+        self._tell(f"e{engine}\n")
+
     def watch(self, session: int) -> None:
         """Register a process group that must not outlive us."""
         self._tell(f"+{session}\n")

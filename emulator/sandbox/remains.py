@@ -18,6 +18,7 @@ from collections.abc import Iterable
 # The environment entry that every process of an instance is started with; run and instance follow.
 MARK = "FCLOCAL_RUN="
 _FAREWELL = "bye"
+_MNT_DETACH = 2
 # A kill takes effect when the kernel comes to it, which is soon, but not on a machine that is busy.
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
@@ -49,6 +50,26 @@ def remove_groups(bases: Iterable[str]) -> bool:
     return empty
 
 
+def remove_containers(engine: str, run: str) -> bool:
+    """Remove what a run made of the engine that listens on this socket; False where that does not answer."""
+    # Beside this file, which is no package where it is a program; few runs have an engine.
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    from importlib.machinery import SourceFileLoader
+    from importlib.util import module_from_spec, spec_from_loader
+
+    loader = SourceFileLoader("remnants", f"{here}/container/remnants.py")
+    spec = spec_from_loader(loader.name, loader)
+    if spec is None:
+        return False
+    remnants = module_from_spec(spec)
+    loader.exec_module(remnants)
+    try:
+        remnants.remove_of_run(engine, run)
+    except OSError:
+        return False
+    return True
+
+
 def kill_marked(pids: Iterable[int], mark: bytes) -> int:
     """SIGKILL processes started with an environment entry that begins with `mark`; returns how many there were."""
     found = 0
@@ -63,13 +84,52 @@ def kill_marked(pids: Iterable[int], mark: bytes) -> int:
     return found
 
 
+def unmount(target: str) -> None:
+    """Take a file system of ours away at once; who has a file of it open keeps that one. Nothing happens where nothing
+    is mounted."""
+    if os.geteuid() == 0:
+        import ctypes  # few runs mount anything
+
+        ctypes.CDLL(None).umount2(os.fsencode(target), _MNT_DETACH)
+        return
+    import shutil
+    import subprocess
+
+    program = shutil.which("fusermount3")
+    if program is not None:
+        subprocess.run([program, "-u", "-z", "-q", "--", target], check=False, stderr=subprocess.DEVNULL)
+
+
+def unmount_below(folder: str) -> bool:
+    """Take away whatever is mounted below; False where something is left, which nobody may remove then."""
+    for _ in range(2):
+        found = _mounts_below(folder)
+        for target in reversed(found):
+            unmount(target)
+        if not found:
+            return True
+    return not _mounts_below(folder)
+
+
+def _mounts_below(folder: str) -> list[str]:
+    try:
+        lines = _read("/proc/self/mountinfo").splitlines()
+    except OSError:
+        return []  # no Linux, and so nothing of ours
+    # Spaces and their like are written as \040.
+    targets = [line.split()[4].decode("unicode_escape").encode("latin-1") for line in lines]
+    return [os.fsdecode(target) for target in targets if os.fsdecode(target).startswith(f"{folder}/")]
+
+
 def main(run: str) -> None:
-    """Serve until end-of-file: `+PGID` and `-PGID` register process groups, `cPATH` control groups, `dPATH` folders."""
+    """Serve until end-of-file: `+PGID` and `-PGID` register process groups, `cPATH` control groups, `dPATH` folders,
+    `ePATH` the socket of a container engine, or its URL."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sessions: set[int] = set()
     bases: list[str] = []
     folders: list[str] = []
+    engines: list[str] = []
     for line in sys.stdin:
         kind, value = line[:1], line[1:].rstrip("\n")
         if line.rstrip("\n") == _FAREWELL:
@@ -82,9 +142,12 @@ def main(run: str) -> None:
             bases.append(value)
         elif kind == "d":
             folders.append(value)
+        elif kind == "e":
+            engines.append(value)
+    for engine in engines:
+        remove_containers(engine, run)
     if _end(sessions, bases, f"{MARK}{run}/".encode()):
-        for folder in folders:
-            _remove(folder)
+        _remove_all(folders)
 
 
 def _end(sessions: set[int], bases: list[str], mark: bytes) -> bool:
@@ -102,6 +165,12 @@ def _end(sessions: set[int], bases: list[str], mark: bytes) -> bool:
     return False
 
 
+def _remove_all(folders: Iterable[str]) -> None:
+    for folder in folders:
+        if unmount_below(folder):  # else what is shown there would be removed
+            _remove(folder)
+
+
 def _remove(folder: str) -> None:
     """A folder and everything below, also what overlayfs made without permissions. The next start tries once more."""
     found = [folder]
@@ -117,6 +186,8 @@ def _remove(folder: str) -> None:
     for path in reversed(found):
         with contextlib.suppress(OSError):
             os.rmdir(path)  # noqa: PTH106
+    with contextlib.suppress(OSError):  # files of another user: by this the next start sees that nobody owns them
+        os.close(os.open(f"{folder}/lock", os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _below(base: str) -> list[str]:

@@ -9,21 +9,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
 
 from emulator.model.launch import Access, Launch
+from emulator.sandbox import seccomp
 from emulator.sandbox.confine import confine_argv
 from emulator.sandbox.folders import InstanceFolders
 from emulator.sandbox.landlock import SYSTEM_READ, SYSTEM_WRITE, Policy
-from emulator.sandbox.plain import direct_argv, marked
-from emulator.sandbox.rung import OPTIONS_FD, Bounds, Inside, Plan
+from emulator.sandbox.plain import direct_argv, marked, unwalled_fork
+from emulator.sandbox.rung import OPTIONS_FD, Bounds, ForkPlan, Inside, ParkPlan, Plan
 
 # Functions spell it out, and no rule can put another folder in its place.
 _TMP = "/tmp"  # noqa: S108
 
 
-@dataclass(frozen=True, slots=True)
-class LandlockRung:
+class LandlockRung(Struct, frozen=True):
     """`filter` is a program of `seccomp`."""
 
     sh: str
@@ -36,6 +38,9 @@ class LandlockRung:
 
     def plan(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
         return self.command(launch, launch.argv, Inside(folders, 0), groups, bounds)
+
+    def park(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> ParkPlan:
+        return ParkPlan(self.plan(launch, folders, groups, bounds))
 
     def command(
         self, launch: Launch, argv: Sequence[str], inside: Inside, groups: Sequence[str], bounds: Bounds
@@ -50,14 +55,23 @@ class LandlockRung:
             files={OPTIONS_FD: self._policy(launch, env, bounds).encode()},
         )
 
+    def template(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
+        return self.plan(launch, folders, groups, bounds)
+
+    def template_order(self, launch: Launch) -> Mapping[str, Any]:
+        return {"walled": False}
+
+    def fork(self, launch: Launch, folders: InstanceFolders, bounds: Bounds) -> ForkPlan:
+        return unwalled_fork(folders, domain=True)
+
     def _policy(self, launch: Launch, env: Mapping[str, str], bounds: Bounds) -> Policy:
         write = [str(mount.sources[0]) for mount in launch.mounts if mount.access is not Access.READ]
         read = [str(mount.sources[0]) for mount in launch.mounts if mount.access is Access.READ]
         return Policy(
             read=(*SYSTEM_READ, *read),
-            write=(*SYSTEM_WRITE, _TMP, *write, *launch.devices),
+            write=(*SYSTEM_WRITE, _TMP, *write, *(device.source for device in launch.devices)),
             environment=env,
-            filter=self.filter,
+            filter=seccomp.for_launch(launch, self.filter),
             open_files=bounds.open_files,
             parent=os.getpid(),
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from emulator.model.launch import Launch
 from emulator.sandbox.folders import InstanceFolders
@@ -15,8 +16,7 @@ from emulator.sandbox.overlay import Overlay
 ENDPOINT_FD, FILTER_FD, INFO_FD, GATE_FD, INFO_READ_FD, REPORT_FD, OPTIONS_FD = 3, 4, 5, 6, 7, 8, 9
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """How to start one instance on the host.
 
     `files` are contents to be had at a descriptor. `gated` is true where the program reports its inner process
@@ -31,16 +31,35 @@ class Plan:
     disk: Sequence[Path] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class ForkPlan(Struct, frozen=True):
+    """What a fork of a template is told to become an instance: `prepare` ahead of time, `finish` when it gets its code.
+
+    `marks` are added to its environment.
+    """
+
+    prepare: Mapping[str, Any]
+    finish: Mapping[str, Any]
+    marks: Mapping[str, str] = field(default_factory=dict)
+    overlays: Sequence[Overlay] = ()
+    disk: Sequence[Path] = ()
+
+
+class ParkPlan(Struct, frozen=True):
+    """How to start a process that waits until it is assigned, and what is then to be done among its files: words for
+    `mount` of `nsdoor`."""
+
+    plan: Plan
+    late: tuple[str, ...] = ()
+
+
+class Bounds(Struct, frozen=True):
     """Resource limits that are set on the way in; a `file_kb` of 0 means any size."""
 
     open_files: int
     file_kb: int
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(Struct, frozen=True):
     """Where a running instance is; `init` is the first process of its namespaces, 0 where it has none."""
 
     folders: InstanceFolders
@@ -68,8 +87,25 @@ class Rung(Protocol):
         """Make what is needed in `folders`, and say what to start. Raises `OSError` or `SandboxError`."""
         ...
 
+    def park(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> ParkPlan:
+        """As `plan`, without what must be younger than the last save in the code: overlays, and what lies in them."""
+        ...
+
     def command(
         self, launch: Launch, argv: Sequence[str], inside: Inside, groups: Sequence[str], bounds: Bounds
     ) -> Plan:
         """How to run one more command inside."""
+        ...
+
+    def template(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
+        """As `plan`, for a process from which instances with this launch are forked. Raises `SandboxError` where
+        these walls can not be built around a fork."""
+        ...
+
+    def template_order(self, launch: Launch) -> Mapping[str, Any]:
+        """What a template must know of these walls to fork instances."""
+        ...
+
+    def fork(self, launch: Launch, folders: InstanceFolders, bounds: Bounds) -> ForkPlan:
+        """Make what is needed in `folders`, which the template sees, and say what its fork is to do."""
         ...

@@ -10,9 +10,11 @@ from __future__ import annotations
 import platform
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from emulator.model.errors import SandboxError
+from emulator.model.launch import Launch
 
 _EPERM, _ENOSYS = 1, 38
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
@@ -131,12 +133,13 @@ _AARCH64 = _COMMON | {
     "kexec_file_load": 294,
 }
 
-# What a debugger that attaches by pid (gdb, py-spy) needs.
+# What a debugger that traces (dlv, gdb, py-spy) needs.
 _DEBUGGING = frozenset({"ptrace", "process_vm_readv", "process_vm_writev"})
+# What a template needs to build walls around its forks, each of which then takes the whole filter.
+_BUILDING = frozenset({"mount", "umount2", "pivot_root", "unshare", "setns", "sethostname"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Machine:
+class _Machine(Struct, frozen=True):
     """What differs between processors: AUDIT_ARCH_*, call numbers, and whether x32 exists."""
 
     audit_arch: int
@@ -154,8 +157,7 @@ _MACHINES = {
 _OTHER_NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True):
     """One instruction. `then` and `otherwise` name the label to jump to; empty means the next instruction."""
 
     code: int
@@ -171,15 +173,28 @@ def denied_calls(*, debug: bool = False, machine: str | None = None) -> dict[str
     return {name: number for name, number in table.items() if not (debug and name in _DEBUGGING)}
 
 
-def program(*, debug: bool = False, machine: str | None = None) -> bytes:
+def program(*, debug: bool = False, template: bool = False, machine: str | None = None) -> bytes:
     """The filter as an array of struct sock_filter, as `bwrap --seccomp` and `PR_SET_SECCOMP` take it.
 
-    `debug` leaves out the rules that would stop a debugger which attaches by pid. `machine` is a name of
-    `platform.machine()`, ours by default. Raises `SandboxError` on a processor without a table.
+    `debug` leaves out the rules that would stop a debugger which traces, `template` those that would stop
+    the making of namespaces and mounts. `machine` is a name of `platform.machine()`, ours by default. Raises
+    `SandboxError` on a processor without a table.
     """
     spec = _machine(machine)
-    numbers = sorted(denied_calls(debug=debug, machine=machine).values())
-    return _assemble([*_steps(spec, numbers)])
+    denied = denied_calls(debug=debug, machine=machine)
+    numbers = sorted(number for name, number in denied.items() if not (template and name in _BUILDING))
+    return _assemble([*_steps(spec, numbers, namespaces=template)])
+
+
+def for_launch(launch: Launch, usual: bytes) -> bytes:
+    """The `usual` filter, but where a debugger is started inside. What that traces is inside as well: it can not name
+    a process outside of its pid namespace, nor may it look at one outside of its Landlock domain."""
+    return usual if launch.debug_port is None else program(debug=True)
+
+
+def pivot_root(machine: str | None = None) -> int:
+    """The number of a call that C libraries have no function for. Raises `SandboxError`."""
+    return _machine(machine).denied["pivot_root"]
 
 
 def _machine(name: str | None) -> _Machine:
@@ -193,7 +208,7 @@ def _machine(name: str | None) -> _Machine:
     return found
 
 
-def _steps(machine: _Machine, denied: list[int]) -> Iterator[_Step]:
+def _steps(machine: _Machine, denied: list[int], *, namespaces: bool) -> Iterator[_Step]:
     yield _Step(_LOAD, _ARCH)
     yield _Step(_EQUAL, machine.audit_arch, otherwise="kill")
     yield _Step(_LOAD, _NUMBER)
@@ -201,7 +216,8 @@ def _steps(machine: _Machine, denied: list[int]) -> Iterator[_Step]:
         yield _Step(_AT_LEAST, _X32_BIT, then="absent")
     # The flags of clone3 lie behind a pointer, which a filter can not read. The C library falls back to clone.
     yield _Step(_EQUAL, machine.clone3, then="absent")
-    yield _Step(_EQUAL, machine.clone, then="clone")
+    if not namespaces:
+        yield _Step(_EQUAL, machine.clone, then="clone")
     yield _Step(_EQUAL, machine.ioctl, then="ioctl")
     for number in denied:
         yield _Step(_EQUAL, number, then="deny")

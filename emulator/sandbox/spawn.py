@@ -8,9 +8,31 @@ import fcntl
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from emulator.model.launch import Exit
 
 # Above every number that a child is given, so that no dup2 can overwrite a source that is still needed.
 _FIRST_SAFE_FD = 64
+
+
+class MainProcess(Protocol):
+    """The process with which an instance begins, and ends. `exited` is its status as waitpid(2) gives it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def exited(self) -> asyncio.Future[int]: ...
+
+    def send(self, number: int) -> None:
+        """Signal the process; nothing happens when it is gone."""
+        ...
+
+    def kill_group(self) -> None:
+        """SIGKILL to it and to what it started in its session; nothing happens when it is gone."""
+        ...
 
 
 class Child:
@@ -27,14 +49,12 @@ class Child:
         self._pidfd = os.pidfd_open(pid)
         loop.add_reader(self._pidfd, self._reap)
 
-    def send(self, number: signal.Signals) -> None:
-        """Signal the process; nothing happens when it is gone."""
+    def send(self, number: int) -> None:
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
     def kill_group(self) -> None:
-        """SIGKILL to it and to what it started in its session; nothing happens when it is gone."""
         if self._pidfd >= 0:
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -55,11 +75,20 @@ class Child:
 class Handle:
     """A process that is not our child, held by a pidfd so that its number can not come to mean another one."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, pidfd: int | None = None) -> None:
         self.pid = pid
-        self._pidfd = os.pidfd_open(pid)
+        self._pidfd = os.pidfd_open(pid) if pidfd is None else pidfd
 
-    def send(self, number: signal.Signals) -> None:
+    @classmethod
+    def of(cls, pidfd: int) -> Handle:
+        """Of a pidfd that somebody in another pid namespace gave us. Raises `OSError` where that process is gone."""
+        text = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
+        pid = next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pid:")), -1)
+        if pid <= 0:
+            raise ProcessLookupError("the process is gone")
+        return cls(pid, pidfd)
+
+    def send(self, number: int) -> None:
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
@@ -120,3 +149,13 @@ def memory_file(name: str, content: bytes) -> int:
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
+
+
+def exit_of(status: int, *, gated: bool) -> Exit:
+    """bubblewrap can not die of its program's signal and exits with 128 + its number, as a shell does."""
+    if os.WIFSIGNALED(status):
+        return Exit(code=None, signal=os.WTERMSIG(status))
+    code = os.WEXITSTATUS(status)
+    if gated and code - 128 in signal.valid_signals():
+        return Exit(code=None, signal=code - 128)
+    return Exit(code=code)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
+import re
+import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emulator.model.launch import Launch, Usage
+from emulator.model.limits import PROCESSES
 from emulator.sandbox.disk import DiskWatch
 from emulator.sandbox.groups import Group
 from emulator.sandbox.memory import Members, MemoryGauge, MemoryGuard
@@ -41,6 +45,11 @@ class Upkeep:
         self._oom_event = self._group.oom_event()
         if self._oom_event is not None:
             self._loop.add_reader(self._oom_event, self._on_oom_event, self._oom_event)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the kernel tells when memory runs out."""
+        return self._oom_event is not None
 
     @property
     def out_of_memory(self) -> bool:
@@ -94,3 +103,11 @@ class Upkeep:
             self._memory_is_over()
         elif checks > 0:
             self._loop.call_later(_OOM_CHECK_SECONDS, self._look_for_oom, checks - 1)
+
+
+def limit_processes(init: int) -> None:
+    """Without a control group: RLIMIT_NPROC, which counts each user namespace by itself from Linux 5.14 on."""
+    release = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
+    if release >= (5, 14):
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(init, resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from emulator.instance.deadlines import Deadlines
 from emulator.instance.instance import Instance
@@ -19,8 +21,7 @@ from emulator.scheduler.plan import Rules, Waiting
 OnTaken = Callable[[Instance | FclocalError], None]
 
 
-@dataclass(slots=True)
-class Waiter:
+class Waiter(Struct):
     """A request that waits; `on_taken` gets its instance, taken, or the error."""
 
     waiting: Waiting
@@ -56,6 +57,14 @@ class Pool:
         self.single = False
         # After a provisioned birth failed, until the next deployment: it is not retried in a loop.
         self.give_up_provisioning = False
+        # Since when an instance stands in the debugger.
+        self.stands_since: float | None = None
+        # Instances of the revision before are about to come over: nobody is born meanwhile.
+        self.awaits = False
+        # Told of what instances of this revision do, while they go over to the next one.
+        self.on_stir: Callable[[], None] | None = None
+        # Somebody waits until it is withdrawn and its last instance has ended.
+        self.gone: asyncio.Future[None] | None = None
         self.planning = False
         self.dirty = False
         # What the last plan said: one more request would only wait (see `Plan.saturated`).
@@ -94,7 +103,9 @@ class Pool:
 
     def frozen(self) -> Instance | None:
         """The frozen instance used last."""
-        usable = [it for it in self.instances.values() if it.state is State.FROZEN and not it.reserved]
+        usable = [
+            it for it in self.instances.values() if it.state is State.FROZEN and not it.reserved and not it.paused
+        ]
         return max((it for it in usable if it.condemned is None), key=lambda it: it.since, default=None)
 
     def wait(self, now: float, request_id: str, session: str, on_taken: OnTaken) -> Waiter:
@@ -102,6 +113,17 @@ class Pool:
         waiter = Waiter(waiting, request_id, on_taken)
         self.waiters[waiting.key] = waiter
         return waiter
+
+    def stand(self, now: float) -> None:
+        """An instance was paused or resumed. Who waits meanwhile does not grow older."""
+        stands = any(it.clock.stands for it in self.instances.values())
+        since = self.stands_since
+        if not stands and since is not None:
+            for waiter in self.waiters.values():
+                waiting = waiter.waiting
+                waiter.waiting = replace(waiting, since=waiting.since + now - max(waiting.since, since))
+        if not stands or since is None:
+            self.stands_since = now if stands else None
 
     def oldest_waiters(self, count: int) -> list[Waiter]:
         return list(itertools.islice(self.waiters.values(), count))
@@ -138,3 +160,12 @@ def sessions_per_seat(policy: SessionPolicy | None, isolation: Isolation, is_cus
     if isolation is Isolation.SESSION_EXCLUSIVE or not is_custom:
         return 1
     return policy.sessions_per_instance
+
+
+def waiting(pools: Iterable[Pool]) -> dict[str, int]:
+    """How many requests of each function wait for an instance."""
+    counts: dict[str, int] = {}
+    for pool in pools:
+        name = str(pool.revision.function.name)
+        counts[name] = counts.get(name, 0) + len(pool.waiters)
+    return counts

@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from emulator.gpu.pool import GpuPool
 from emulator.instance.instance import Instance
+from emulator.instance.platform_clock import PlatformClock
 from emulator.journal.journal import Journal
-from emulator.model.errors import ClientClosedRequest, FclocalError, ResourceExhausted
-from emulator.model.function import Revision
+from emulator.model.errors import ClientClosedRequest, FclocalError, ResourceExhausted, ResourceThrottled
+from emulator.model.function import FunctionName, Revision
 from emulator.model.lifecycle import State, StopReason
-from emulator.scheduler import pool as pools
+from emulator.scheduler.clocks import FunctionClocks
+from emulator.scheduler.gpus import DISPLACEABLE
+from emulator.scheduler.handover import HandOver, Patch
+from emulator.scheduler.idling import Idling
 from emulator.scheduler.nursery import Maker, Nursery
-from emulator.scheduler.plan import Create, Decision, Freeze, Give, Plan, Refuse, Retire, Rules, View, plan
-from emulator.scheduler.pool import OnTaken, Pool, Waiter
+from emulator.scheduler.plan import Create, Decision, Freeze, Give, Plan, Refuse, Retire, View, plan
+from emulator.scheduler.pool import OnTaken, Pool, Waiter, waiting
+from emulator.scheduler.views import Limits, make_gpu_room, rules_of, view_of
 
 SOON_SECONDS = 0.001
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The emulator's own bounds. `births_at_once` keeps a burst from starting more than the cores can, and `patience`
-    is how long a request waits for a busy instance before it gets one of its own.
-    """
-
-    freeze: bool = True
-    freeze_after: float = 0.015
-    keep_alive: float = 240.0
-    max_instances: int = 300
-    queue_timeout: float = 0.0
-    patience: float = 0.025
-    start_timeout: float = 120.0
-    births_at_once: int = max(4, 2 * (os.cpu_count() or 1))
 
 
 class Scheduler:
     """The one owner of instances. Invocations come in by `take`, `ask` and `lease`."""
 
-    def __init__(self, maker: Maker, journal: Journal, limits: Limits) -> None:
+    def __init__(
+        self,
+        maker: Maker,
+        journal: Journal,
+        limits: Limits,
+        cards: GpuPool | None = None,
+        platform: PlatformClock | None = None,
+    ) -> None:
         self._journal = journal
         self._limits = limits
         self._pools: dict[Revision, Pool] = {}
-        self._nursery = Nursery(maker, journal, limits.start_timeout, self)
-        self._closed = False
+        # By which what waits for a function grows older.
+        self.platform = platform or PlatformClock(journal)
+        self.clocks = FunctionClocks(self.platform.now)
+        self._nursery = Nursery(maker, journal, limits.start_timeout, self, cards or GpuPool())
+        self.platform.ages(Idling(self._pools, self._nursery, journal, self._replan))
+        self._closing = self._closed = False
 
     def __repr__(self) -> str:
         return f"<Scheduler {len(self._pools)} pools, {sum(len(p.instances) for p in self._pools.values())} instances>"
@@ -58,8 +57,11 @@ class Scheduler:
             return None
         return pool.take_hot()
 
-    async def lease(self, revision: Revision, request_id: str, session: str = "") -> Instance:
-        """An instance, awake and taken. Raises `FCError`s and `InitializerFailed`."""
+    async def lease(self, revision: Revision, request_id: str, session: str = "", *, opens: bool = False) -> Instance:
+        """An instance, awake and taken. Raises `FCError`s and `InitializerFailed`.
+
+        `opens`: the session is this request's alone, and has to be ended by who gets the instance.
+        """
         pool = self._pool(revision)
         if not session and not pool.waiters:
             instance = pool.take_hot() or await self._thawed(pool)
@@ -71,14 +73,19 @@ class Scheduler:
             if not future.done():
                 future.set_result(found)
             elif isinstance(found, Instance):
-                found.give_back()
+                returned(found)
+
+        def returned(instance: Instance) -> None:
+            if opens:
+                instance.sessions.discard(session)
+            instance.give_back()
 
         waiter = self._wait(pool, request_id, session, taken)
         try:
             found = await future
         except asyncio.CancelledError:
             if not future.cancelled() and isinstance(found := future.result(), Instance):
-                found.give_back()
+                returned(found)
             raise
         finally:
             waiter.on_taken = None
@@ -111,8 +118,19 @@ class Scheduler:
             self._replan(pool)
         return waiter
 
+    def end_session(self, instance: Instance, session: str) -> None:
+        """The session is over: another may have its place."""
+        instance.sessions.discard(session)
+        pool = self._pools.get(instance.revision)
+        if pool is not None and pool.waiters:
+            self._replan(pool)
+
     def instances(self) -> Sequence[Instance]:
         return [instance for pool in self._pools.values() for instance in pool.instances.values()]
+
+    def waiting(self) -> dict[str, int]:
+        """How many requests of each function wait for an instance."""
+        return waiting(self._pools.values())
 
     # --- for the registry: revisions come and go ---
 
@@ -125,13 +143,56 @@ class Scheduler:
         pool = self._pools.get(revision)
         if pool is not None:
             pool.current = False
+            for instance in pool.instances.values():
+                instance.debugger.retire(instance)
             self._replan(pool)
+
+    async def ended(self, revision: Revision) -> None:
+        """As `withdraw`; returns when its last instance is gone."""
+        pool = self._pools.get(revision)
+        if pool is not None:
+            pool.gone = asyncio.get_running_loop().create_future()
+            self.withdraw(revision)
+            await pool.gone
+
+    def hand_over(self, old: Revision, new: Revision, patch: Patch) -> None:
+        """No name points at `old` any more, and its instances may become instances of `new` by `patch`. Those that do
+        not go as `withdraw` says; until that is known, requests wait for them."""
+        before, after = self._pool(old), self._pool(new)
+
+        def ended() -> None:
+            self.withdraw(old)
+            self._replan(after)
+
+        over = HandOver(before, after, patch, self._nursery, self._journal, self._limits.over_patience)
+        self._nursery.own(over.run(ended))
+
+    def reclaim(self, name: FunctionName | None = None) -> int:
+        """End the instances that nobody uses, of one function or of all, as if they had been idle for long. Returns how
+        many; provisioned ones are not among them."""
+        idle = [it for it in self.instances() if it.state in DISPLACEABLE and not (it.provisioned or it.paused)]
+        chosen = [it for it in idle if not it.reserved and name in (None, it.revision.function.name)]
+        for instance in chosen:
+            instance.condemn(StopReason.IDLE)
+        return len(chosen)
+
+    def home(self, instance: Instance) -> Pool:
+        return self._pools[instance.revision]
+
+    def end_pauses(self) -> None:
+        """The emulator is stopping: nothing waits for a debugger any more, and what runs may finish in its time."""
+        self._closing = True
+        for instance in self.instances():
+            instance.end_pauses()
 
     async def aclose(self) -> None:
         """Drain: let what runs finish, run PreStop hooks, end everything."""
         self._closed = True
+        self.end_pauses()
         for pool in self._pools.values():
             pool.current = False
+            if pool.on_stir is not None:
+                pool.on_stir()
             for waiter in list(pool.waiters.values()):
                 waiter.settle(ResourceExhausted("the emulator is stopping"))
             pool.disarm()
@@ -156,36 +217,12 @@ class Scheduler:
     def _pool(self, revision: Revision) -> Pool:
         pool = self._pools.get(revision)
         if pool is None:
-            function = revision.function
-            rules = Rules(
-                capacity=pools.capacity_of(revision),
-                provisioned=function.provisioned,
-                on_demand=function.on_demand,
-                freeze_after=self._limits.freeze_after if self._limits.freeze else None,
-                keep_alive=function.idle_timeout or self._limits.keep_alive,
-                queue_timeout=self._limits.queue_timeout,
-                patience=self._limits.patience,
-                sessions_per_seat=pools.sessions_per_seat(function.session, function.isolation, function.is_custom),
-            )
-            pool = self._pools[revision] = Pool(revision, rules)
+            pool = self._pools[revision] = Pool(revision, rules_of(revision, self._limits))
         return pool
 
     def _view(self, pool: Pool) -> View[Instance]:
-        allowed = self._limits.max_instances - sum(it.size for it in self._pools.values())
-        maximum = 1 if pool.single else pool.revision.function.max_instances
-        if maximum is not None:
-            allowed = min(allowed, maximum - pool.size)
-        return View(
-            now=self._journal.now(),
-            rules=pool.rules,
-            seats=list(pool.instances.values()),
-            waiting=[waiter.waiting for waiter in pool.waiters.values() if not waiter.settled],
-            births=pool.births - pool.provisioned_births,
-            provisioned_births=pool.provisioned_births + (pool.rules.provisioned if pool.give_up_provisioning else 0),
-            allowed=max(0, allowed),
-            at_once=max(0, self._limits.births_at_once - self._nursery.births),
-            current=pool.current,
-        )
+        make_gpu_room(pool, self._pools.values(), self._nursery)
+        return view_of(pool, self._pools.values(), self._limits, self._nursery, self._journal.now())
 
     def _replan(self, pool: Pool) -> None:
         """Plan and act until nothing changes; moves made meanwhile only mark the pool dirty."""
@@ -207,6 +244,8 @@ class Scheduler:
         if not pool.current and pool.empty:
             pool.deadlines.close()
             self._pools.pop(pool.revision, None)
+            if pool.gone is not None and not pool.gone.done():
+                pool.gone.set_result(None)
 
     def _arm(self, pool: Pool, at: float | None) -> None:
         pool.disarm()
@@ -225,10 +264,11 @@ class Scheduler:
                 self._give(pool, pool.waiters[waiting.key], seat)
             case Create(provisioned):
                 self._nursery.create(pool, provisioned)
-            case Refuse(waiting, why):
+            case Refuse(waiting, why, scarce):
                 waiter = pool.waiters.pop(waiting.key)
                 name = pool.revision.function.name
-                waiter.settle(ResourceExhausted(f"function '{name}' can not be served: {why}"))
+                refused = ResourceThrottled if scarce else ResourceExhausted
+                waiter.settle(refused(f"function '{name}' can not be served: {why}"))
             case Freeze(seat):
                 self._nursery.freeze(seat)
             case Retire(seat, reason):
@@ -240,6 +280,8 @@ class Scheduler:
         state = instance.state
         if state is State.STOPPING:
             self._nursery.stop(instance)
+        if pool.on_stir is not None:
+            pool.on_stir()
         sessions = pool.rules.sessions_per_seat
         if pool.waiters and not sessions and not pool.planning:
             self._serve_oldest(pool, instance)
@@ -254,6 +296,26 @@ class Scheduler:
                 self._arm(pool, soon)
         elif state is State.FROZEN and not pool.planning:
             self._replan(pool)
+        if instance.gpu is not None and instance.state in DISPLACEABLE:
+            self._offer(pool)
+
+    def _offer(self, pool: Pool) -> None:
+        """An instance only keeps its part of a card warm now, which others may wait for."""
+        for other in list(self._pools.values()):
+            if other is not pool and other.waiters and other.revision.function.gpu is not None:
+                self._replan(other)
+
+    def paused(self, pool: Pool, instance: Instance) -> None:
+        if self._closing and instance.paused:
+            instance.end_pauses()
+            return
+        self.clocks.of(pool.revision.function.name).note(instance.id, stands=instance.clock.stands)
+        pool.stand(self._journal.now())
+        if pool.on_stir is not None:
+            pool.on_stir()
+        if instance.room > 0:
+            pool.note_room(instance)
+        self._replan_with_waiting(pool)
 
     def born(self, pool: Pool, provisioned: bool, error: FclocalError | None) -> None:
         if error is not None:
@@ -266,7 +328,8 @@ class Scheduler:
     def _replan_with_waiting(self, pool: Pool) -> None:
         """All functions share the limits, so what one pool gives up may be what another waits for."""
         for other in list(self._pools.values()):
-            if other.waiters or other is pool:
+            waits = other.waiters or (other.rules.provisioned and other.revision.function.gpu is not None)
+            if waits or other is pool:
                 self._replan(other)
 
     def _serve_oldest(self, pool: Pool, instance: Instance) -> None:
@@ -279,25 +342,31 @@ class Scheduler:
 
     def _give(self, pool: Pool, waiter: Waiter, instance: Instance) -> None:
         pool.waiters.pop(waiter.waiting.key, None)
-        if waiter.waiting.session:
-            instance.sessions.add(waiter.waiting.session)
+        session = waiter.waiting.session
+        new = session not in instance.sessions
+        if session:
+            instance.sessions.add(session)
         if instance.state is State.FROZEN:
             instance.reserved = True
-            self._nursery.own(self._give_thawed(pool, waiter, instance))
+            self._nursery.own(self._give_thawed(pool, waiter, instance, new=new))
         elif not waiter.settled:
             instance.take()
             waiter.settle(instance)
 
-    async def _give_thawed(self, pool: Pool, waiter: Waiter, instance: Instance) -> None:
+    async def _give_thawed(self, pool: Pool, waiter: Waiter, instance: Instance, *, new: bool) -> None:
+        """`new`: the instance has its session from this request."""
         try:
             await instance.thaw()
         finally:
             instance.reserved = False
-        if waiter.settled:
-            self._replan(pool)
-        elif instance.room > 0:
+        if instance.room > 0 and not waiter.settled:
             instance.take()
             waiter.settle(instance)
+            return
+        if new:
+            instance.sessions.discard(waiter.waiting.session)
+        if waiter.settled:
+            self._replan(pool)
         else:
             pool.waiters[waiter.waiting.key] = waiter
             self._replan(pool)

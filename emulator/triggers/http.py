@@ -11,11 +11,12 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 from typing import Any
 from urllib.parse import parse_qsl, unquote
+
+from msgspec import Struct
 
 from emulator.model.headers import DROPPED_RESPONSE_HEADERS, OWN_PREFIX
 from emulator.model.invocation import Header, Headers
@@ -40,8 +41,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 JSON_TYPE: Header = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True):
     """What an event is made of. `headers` as received (lower-case names); `raw_path` and `query` still encoded;
     `at` is Unix time in seconds; `client_ip` the TCP peer's."""
 
@@ -58,8 +58,7 @@ class HttpRequest:
     protocol: str = "HTTP/1.1"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(Struct, frozen=True):
     """The answer to the client, without what the gateway adds. `failed` where the result is no HTTP answer at all:
     FC then answers as for a function error."""
 

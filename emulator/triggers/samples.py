@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from emulator.model.function import EMPTY, Function, Trigger, TriggerType
 
@@ -22,8 +23,7 @@ SOURCES = "eventSourceConfig.eventSourceParameters"
 OSS_ALL = {"ObjectCreated": "PutObject", "ObjectRemoved": "DeleteObject", "ObjectModified": "UpdateObjectMeta"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One sample event. `names` maps a word of the payload to where a trigger declares its own: a dotted path into
     `triggerConfig`, `@name` for the trigger's name, `@function` for the function's, `@source` for the last part of
     `sourceArn`. `source` is the `eventSourceType` of an EventBridge trigger."""
@@ -31,7 +31,7 @@ class Sample:
     kind: str
     title: str
     trigger: TriggerType | None
-    names: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    names: Mapping[str, str] = EMPTY
     source: str = ""
     is_text: bool = False
 

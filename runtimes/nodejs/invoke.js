@@ -62,9 +62,12 @@ function run(call, start) {
     if (error) call.fail(errors.handled(error));
     else call.succeed(data);
   }
+  const settings = call.log.settings;
   const returned = start(callback);
   if (!returned || typeof returned.then !== 'function') return;
-  returned.then(call.log.settings.modern ? (value) => call.succeed(value) : undefined, (error) => call.crash(error));
+  const fulfilled = settings.modern ? (value) => call.succeed(value) : undefined;
+  if (settings.debugger) settings.debugger.follow(call, returned, fulfilled);
+  else returned.then(fulfilled, (error) => call.crash(error));
 }
 
 exports.runEvent = (call, fn, request, context) => run(call, (callback) => fn(request.body, context, callback));
@@ -72,6 +75,10 @@ exports.runHook = (call, fn, request, context) => run(call, (callback) => fn(con
 
 /** Call user code so that whatever it throws settles `call`. */
 exports.guard = function (call, body) {
+  if (call.log.settings.debugger) {
+    call.log.settings.debugger.begin(body);
+    return;
+  }
   try {
     body();
   } catch (error) {

@@ -50,7 +50,10 @@ exports.install = function (settings, currentId) {
   }
 
   function redirect(level) {
-    return function () { write(level, currentId(), arguments); };
+    return function () {
+      if (settings.debugger) settings.debugger.tell(level, arguments);
+      write(level, currentId(), arguments);
+    };
   }
 
   // FC's loggers of one request keep its id, so that requests side by side can be told apart.

@@ -3,6 +3,8 @@
 //
 // Every file here keeps to the syntax of Node.js 4, except esm.js, which old runtimes never load.
 
+const dial = require('./dial');
+
 // runtime-contract.md §7.3: built-ins remove every other FC_* variable.
 const KEPT = [
   'FC_FUNC_CODE_PATH', 'FC_FUNCTION_MEMORY_SIZE', 'FC_RUNTIME_VERSION', 'FC_ACCOUNT_ID', 'FC_FUNCTION_HANDLER',
@@ -19,6 +21,11 @@ function isHidden(name) {
   return name.startsWith('FC_') && KEPT.indexOf(name) < 0;
 }
 
+/** Where the emulator waits for this process to dial, and as whom it does. */
+function debugLink(env) {
+  return { where: dial.where(env.FCLOCAL_DEBUG || ''), token: env.FCLOCAL_DEBUG_TOKEN || '' };
+}
+
 /** Take our own variables out of `env` and return what they say. */
 exports.take = function (env) {
   const runtime = env.FCLOCAL_RUNTIME || 'nodejs' + process.versions.node.split('.')[0];
@@ -33,6 +40,10 @@ exports.take = function (env) {
     codeRoot: env.FC_FUNC_CODE_PATH || process.cwd(),
     layers: env.FCLOCAL_LAYERS || '/opt',
     bundled: env.FCLOCAL_BUNDLED || '',
+    debug: debugLink(env),
+    traces: Boolean(env.FCLOCAL_TRACE),
+    // What user code is run through while a debugger is attached (inspect.js).
+    debugger: null,
     logLevel: env.ALIYUN_FC_LOG_LEVEL || '',
   };
   Object.keys(env).filter(isHidden).forEach((name) => { delete env[name]; });

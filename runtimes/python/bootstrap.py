@@ -5,7 +5,11 @@ Runs on Python 2.7 and 3.6+ with the standard library only. What is imported her
 
 import os
 import sys
+import time
 
+# A clock that all processes of this machine have in common; 2.7 has none.
+now = getattr(time, "monotonic", time.time)
+BEGAN = now()
 HOME = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -15,7 +19,13 @@ def main():
     from _fclocal_bootstrap import server
 
     sys.path[:] = [entry for entry in sys.path if entry != HOME]
-    server.run()
+    began = BEGAN
+    if "FCLOCAL_TEMPLATE" in os.environ:
+        from _fclocal_bootstrap import template
+
+        template.run()
+        began = now()
+    server.run(began)
 
 
 # Not on import: multiprocessing's "spawn" imports the main module again.

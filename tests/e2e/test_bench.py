@@ -48,9 +48,14 @@ def test_it_measures_the_product_beside_the_yardstick_and_gives_every_goal_a_ver
         assert warm["fclocal"][clients]["calls_per_second"] > 0
         assert 0 < warm["fclocal"][clients]["p50_ms"] <= warm["fclocal"][clients]["p99_ms"]
         assert warm["uvicorn"][clients]["of_yardstick"] == 1
-    assert list(results["measures"]) == ["warm", "large", "freeze", "start", "cold", "burst"]
+    assert " ".join(results["measures"]) == (
+        "warm large freeze start cold coldstart burst zygote spares containers debug reload keep"
+    )
     assert results["measures"]["freeze"]["thaws"]["frozen"] > 0
     assert results["measures"]["burst"]["warm"]["failed"] == 0
+    reload = results["measures"]["reload"]
+    assert reload["in a row"]["saves"] == 40 and all(lane["old_answers"] == 0 for lane in reload.values())
+    assert results["measures"]["keep"]["bytearray"]["remade"] == 0
     goals = {goal["name"]: goal for goal in results["goals"]}
     assert {"warm.c1.yardstick", "warm.errors", "large.time", "freeze.thaw", "start.ready", "cold.start"} <= set(goals)
     for goal in goals.values():
@@ -60,6 +65,7 @@ def test_it_measures_the_product_beside_the_yardstick_and_gives_every_goal_a_ver
         expected = "not measured" if goal["value"] is None else "pass" if reached[goal["must_be"]] else "miss"
         assert goal["verdict"] == expected and goal["name"] in done.stdout
     assert goals["warm.c1.peers"]["verdict"] == "not measured"
+    assert goals["reload.torch"]["note"] == goals["keep.torch_tensor"]["note"] == "not in a quick run"
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -57,6 +57,18 @@ def test_code_that_a_step_makes_is_loaded_after_it(project: Workshop) -> None:
         assert json.loads(running.call("hello")[1])["made"] == "again"
 
 
+def test_the_command_of_the_settings_makes_what_a_fresh_checkout_lacks(project: Workshop) -> None:
+    """Behind the steps of the project file, in the project's folder."""
+    steps = "[{run: echo step > order}]"
+    project.write({"s.yaml": s_yaml(function(steps=steps, code="dist")), "src/index.py": HANDLER % "by the command"})
+    command = "sh -c 'cat order && mkdir -p dist && cp src/index.py dist/'"
+    project.write({".fclocal.yaml": f"functions:\n  hello:\n    build: {command}\n"})
+    assert project.run("invoke").returncode != 0, "nothing is built unless it is asked for"
+    done = project.run("build")
+    assert done.returncode == 0 and "step" in done.stderr, done.stderr
+    assert json.loads(project.run("invoke").stdout)["made"] == "by the command"
+
+
 def test_a_step_that_functions_share_runs_once(project: Workshop) -> None:
     count = "{run: echo run >> runs.txt}"
     project.write(

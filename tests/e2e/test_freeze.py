@@ -11,7 +11,7 @@ import socket
 
 import pytest
 
-from tests.support.command import PATIENCE_SECONDS, RUNGS, Running, Workshop, need_rung
+from tests.support.command import PATIENCE_SECONDS, RUNGS, Running, Workshop, free_port, need_rung
 
 # Long enough that a thread that still ran would be heard a hundred times; being too short could only hide a defect.
 LISTEN_SECONDS = 1.0
@@ -107,7 +107,7 @@ def http_function(workshop: Workshop, counts: Counts) -> None:
         counter={
             "runtime": "custom.debian12",
             "handler": "not-used",
-            "customRuntimeConfig": {"command": ["python3", "server.py"], "port": 9000},
+            "customRuntimeConfig": {"command": ["python3", "server.py"], "port": free_port()},
             "triggers": [ANONYMOUS],
             "environmentVariables": {"LISTENER": str(counts.port)},
         }

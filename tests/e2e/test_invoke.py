@@ -53,7 +53,7 @@ WEB = {
 REQUEST_ID = r"1-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{12}"
 SUMMARY = re.compile(
     r"^Duration: \d+\.\d\d ms, Billed Duration: \d+ ms, Memory Size: 256 MB, Max Memory Used: \d+\.\d\d MB, "
-    r"Cold: (yes, Init: \d+\.\d\d ms|no), Instance: c-[0-9a-f-]+$",
+    r"Cold: (yes \(spawn\), Init: \d+\.\d\d ms|no), Instance: c-[0-9a-f-]+$",
     re.MULTILINE,
 )
 
@@ -89,7 +89,7 @@ def test_the_result_is_on_stdout_byte_for_byte_and_the_log_on_stderr_in_fcs_word
     assert lines[start + 1] == "a line of its own"
     assert re.fullmatch(rf"\S+Z {request_id} \[WARNING\] a warning", lines[start + 2])
     assert end == start + 3 and lines[end + 1] == ""
-    assert SUMMARY.match(lines[end + 2])[1].startswith("yes, Init: ")
+    assert SUMMARY.match(lines[end + 2])[1].startswith("yes (spawn), Init: ")
     assert "\x1b" not in done.stdout + done.stderr, "no colours into a pipe"
 
 

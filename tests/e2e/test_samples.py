@@ -23,8 +23,10 @@ CHECKS: dict[str, Callable[[Workshop], None]] = {}
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    return Shelf(tmp_path_factory.mktemp("samples"))
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    found = Shelf(tmp_path_factory.mktemp("samples"))
+    yield found
+    found.close()
 
 
 def check(name: str) -> Callable[[Callable[[Workshop], None]], Callable[[Workshop], None]]:
@@ -105,6 +107,32 @@ def check_sklearn_iris(sample: Workshop) -> None:
     assert [flower["species"] for flower in answer] == ["setosa", "virginica"]
     assert all(0.8 < flower["probability"] <= 1 for flower in answer)
     assert failed(sample, "-e", '{"flowers": [[5.1]]}')["errorType"] == "ValueError"
+
+
+@check("python-keep")
+def check_python_keep(sample: Workshop) -> None:
+    file = sample.root / "code" / "index.py"
+    code = file.read_text()
+    with sample.started() as running:
+
+        def corrected() -> dict[str, Any]:
+            answer: dict[str, Any] = json.loads(running.call("speller", '{"text": "a funtion that retruns"}')[1])
+            return answer
+
+        first = corrected()
+        assert first["text"] == "a function that returns"
+        file.write_text(code.replace('return {"text":', 'return {"corrected":'))
+        assert corrected() == {"corrected": first["text"], "learned_at": first["learned_at"]}
+        eventually(lambda: "kept speller" in running.out, "what was kept")
+        file.write_text(code)
+        assert corrected() == first
+
+
+@check("coldstart-causes")
+def check_coldstart_causes(sample: Workshop) -> None:
+    """What is found in them is tested by test_coldstart_causes.py."""
+    assert [invoked(sample, name, "-e", "[1, 2]") for name in ("slow-import", "unused-pandas")] == ["hello", "3"]
+    assert [invoked(sample, name, "-e", "x") for name in ("reads-twice", "slow-initializer")] == ["200 MB", "ready"]
 
 
 # --- HTTP triggers ---
@@ -249,6 +277,56 @@ def check_websocket(sample: Workshop) -> None:
         assert by_url(running, "room", "GET", "/")[0] == "1 in the room\n"
 
 
+# --- containers ---
+
+
+@check("container-flask")
+def check_container_flask(sample: Workshop) -> None:
+    dockerfile, code = sample.root / "Dockerfile", sample.root / "app.py"
+    with sample.started() as running:
+        assert json.loads(by_url(running, "container-notes", "GET", "/notes")[0]) == ["welcome to Notes"]
+        added = by_url(running, "container-notes", "POST", "/notes", '{"text": "buy milk"}', 201)[0]
+        assert json.loads(added) == {"id": 2, "text": "buy milk"}
+        assert running.call("container-notes", "x")[1] == "2 notes, event x"
+        eventually(lambda: "note by request 1-" in running.out, "the log line")
+        code.write_text(code.read_text().replace("%d notes, event", "%d pages, event"))
+        assert running.call("container-notes", "y")[1] == "1 pages, event y"
+        dockerfile.write_text(dockerfile.read_text().replace("COPY . .", "ENV TITLE=ignored\nRUN false\nCOPY . ."))
+        assert running.call("container-notes", "z")[1] == "1 pages, event z"
+        eventually(lambda: "container-notes was not reloaded; revision 2 stays: Dockerfile:" in running.out, "refusal")
+        assert "`RUN false`" in running.out
+        dockerfile.write_text(dockerfile.read_text().replace("RUN false\n", ""))
+        assert json.loads(by_url(running, "container-notes", "GET", "/notes")[0]) == ["welcome to Notes"]
+        assert running.stop() == 0
+
+
+@check("container-sklearn")
+def check_container_sklearn(sample: Workshop) -> None:
+    done = sample.run("invoke", "-e", '{"flowers": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}')
+    assert done.returncode == 0, done.stderr
+    assert "the model knows setosa, versicolor, virginica" in done.stderr
+    assert [flower["species"] for flower in json.loads(done.stdout)] == ["setosa", "virginica"]
+    assert "can not" not in done.stderr
+    wrong = sample.run("invoke", "-e", '{"flowers": [[5.1]]}')
+    assert "features" in json.loads(wrong.stdout)["error"] and "Step " not in wrong.stderr
+
+
+@check("gpu-torch")
+def check_gpu_torch(sample: Workshop) -> None:
+    with sample.started("--gpu", "fake") as running:
+        status, text, _ = running.call("gpu-xor", '{"inputs": [[0, 1], [1, 1]]}')
+        told = json.loads(text)
+        assert status == 200, text
+        assert (told["outputs"], told["device"]) == ([1, 0], "cpu")
+        # What FC would give, by its type.
+        assert told["cards"] == [{"name": "Tesla T4", "memory_mb": 15360}]
+        assert (told["driver"], told["cuda"]) == ("580.95.05", "13.0")
+        honest = json.loads(running.call("gpu-xor", '{"device": "cuda"}')[1])
+        assert "outputs" not in honest and "CUDA" in honest["error"]
+        assert "--gpu fake: fc.gpu.tesla.1 is a test double" in running.out and "learned on cpu" in running.out
+        assert "GPU Memory Size: 16384 MB" in running.out
+
+
 @pytest.mark.parametrize("name", CHECKS)
 def test_sample(name: str, shelf: Shelf) -> None:
     CHECKS[name](shelf.take(name))
@@ -266,7 +344,8 @@ def test_what_was_not_built_is_told_and_build_makes_it_run(tmp_path: Path, shelf
 
 READMES = ("README.md", "README.zh-CN.md")
 ROW = re.compile(
-    r"^\| \[(?P<name>[\w-]+)\]\(samples/(?P=name)\) \|.*\| `fclocal (?P<command>invoke .*)` \|$", re.MULTILINE
+    r"^\| \[(?P<name>[\w-]+)\]\(samples/(?P=name)\) \|.*\| `fclocal (?P<command>(?:invoke|coldstart) .*)` \|$",
+    re.MULTILINE,
 )
 
 
@@ -290,4 +369,4 @@ def test_every_sample_is_run_here_and_is_in_the_readme(readme: str) -> None:
 def test_the_readmes_command_does_what_it_says(name: str, words: tuple[str, ...], shelf: Shelf) -> None:
     done = shelf.take(name).run(*(word for word in words if word != "--build"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout and "FC Invoke End RequestId: " in done.stderr
+    assert done.stdout and (words[0] == "coldstart" or "FC Invoke End RequestId: " in done.stderr)

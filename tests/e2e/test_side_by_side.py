@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.command import MEET, Meeting, Workshop, need_rung
+from tests.support.command import MEET, Meeting, Workshop, free_port, need_rung
 
 COUNT = 3
 # Says which network it is in to the test, which listens on the host's localhost, and answers when it is let go.
@@ -30,11 +29,6 @@ class Answer(BaseHTTPRequestHandler):
 
 ThreadingHTTPServer(("0.0.0.0", PORT), Answer).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture

@@ -54,13 +54,15 @@ def test_the_first_screen_has_url_trigger_runtime_limits_and_walls_of_each_funct
     workshop.project(HELLO, web=WEB, timed=TIMED)
     with workshop.started("--walls", "plain") as running:
         lines = running.out.splitlines()
-        assert lines[0].startswith("fclocal ") and lines[0].endswith(f"{running.endpoint['url']}  s.yaml")
+        title = f"{running.endpoint['url']}  s.yaml  debug 127.0.0.1:{running.endpoint['debug_port']}, 127.0.0.1:"
+        assert lines[0].startswith("fclocal ") and title in lines[0] and lines[0].endswith(" (Node.js)")
         web, timed = lines[2].split(), lines[3].split()
         assert web[:4] == ["web", "http", f"http://web.localhost:{running.port}/", "custom.debian12"]
         assert web[4:6] == ["256", "MB"] and "×10" in web and web[-1] == "plain"
         assert timed[:4] == ["timed", "timer", "/2023-03-30/functions/timed/invocations", "python3.10"]
         assert " ".join(timed[4:]) == "512 MB 0.5 CPU 30 s plain"
-        assert lines[5] == "Ctrl-C stops. In another terminal: fclocal invoke web -e '{}'"
+        console = f"http://127.0.0.1:{running.port}/_console"
+        assert lines[5] == f"Ctrl-C stops. Console: {console}. Call: fclocal invoke web -e '{{}}'"
 
 
 @pytest.mark.parametrize("number", [1, 8, 10, 40])
@@ -178,7 +180,7 @@ def test_each_line_of_the_stream_is_an_object_of_a_documented_kind(hello):
         lines = [json.loads(line) for line in running.out.splitlines()]
     ready, *events = lines
     assert ready["kind"] == "ready" and {"at", "time", "url", "port", "functions"} <= ready.keys()
-    fields = {kind: set(type_._fields) for type_, kind in KINDS.items()}
+    fields = {kind: set(type_.__struct_fields__) for type_, kind in KINDS.items()}
     for event in events:
         assert set(event) - {"kind"} == fields[event["kind"]], event
     kinds = {event["kind"] for event in events}

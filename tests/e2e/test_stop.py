@@ -66,6 +66,7 @@ def test_the_second_signal_ends_everything_at_once(anybodys, meeting, rung, numb
         # What the caller gets is whatever was possible, but never a result.
         assert answer.exception() is not None or answer.result()[0] != 200 or "answer" not in answer.result()[1]
         assert not [e for e in running.events() if e["kind"] == "hook_started"], "no PreStop where haste was asked for"
+        assert not [*workshop.state.glob("postmortems/*")], "nobody asks why"
 
 
 def test_a_frozen_instance_is_thawed_for_its_pre_stop(workshop, meeting):
@@ -153,7 +154,7 @@ def test_the_endpoint_file_says_where_the_emulator_is_and_only_to_its_owner(work
         assert f"already runs at {found['url']} (pid {found['pid']})" in second.stderr
         assert running.stop() == 0
         assert not workshop.endpoint_file.exists()
-        # What stays is remembered on purpose: links for walls without mounts, and whether private networks work.
+        # What stays is remembered on purpose: links for walls without mounts, if private networks work, debug ports.
         kept = {path.name for path in workshop.state.iterdir()}
-        assert kept <= {".gitignore", "run", "links", "private-network.json"}
+        assert kept <= {".gitignore", "run", "links", "private-network.json", "debug.json"}
         assert not list((workshop.state / "run").iterdir())

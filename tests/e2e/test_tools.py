@@ -100,7 +100,8 @@ def test_a_wrong_kind_of_event_is_an_error(workshop, args, says):
 
 
 def findings(done) -> list[dict]:
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    found = [line for line in lines if line["kind"] == "finding"]
     assert found, done.stderr
     assert all(set(f) == {"kind", "topic", "state", "detail", "lift", "full"} for f in found)
     return found

@@ -7,6 +7,7 @@ import functools
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -42,6 +43,16 @@ def eventually(look: Callable[[], Any], what: Callable[[], str] | str, patience:
         assert time.monotonic() < deadline, f"in vain: {what if isinstance(what, str) else what()}"
         time.sleep(0.02)
     return found
+
+
+def free_port() -> int:
+    """Programs of custom runtimes share the host's network with whatever else runs there: this is none that the kernel
+    gives to an outgoing connection between now and their start (ip_local_port_range begins above it)."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("0.0.0.0", port))
+            return port
 
 
 @dataclass
@@ -99,8 +110,9 @@ class Workshop:
         return subprocess.CompletedProcess(done.args, done.returncode, *texts)
 
     @contextlib.contextmanager
-    def started(self, *args: str, env: Mapping[str, str] | None = None) -> Iterator[Running]:
-        """`fclocal start` until everything answers. Left running, it is killed, and its walls with it."""
+    def started(self, *args: str, env: Mapping[str, str] | None = None, pending: bool = False) -> Iterator[Running]:
+        """`fclocal start` until everything answers; `pending`: some functions may wait for their images still. Left
+        running, it is killed, and its walls with it."""
         number = len(list(self.root.glob("*.out")))
         with (self.root / f"{number}.out").open("wb") as out, (self.root / f"{number}.err").open("wb") as err:
             process = subprocess.Popen(
@@ -114,7 +126,7 @@ class Workshop:
             )
         running = Running(self, process, Path(out.name), Path(err.name))
         try:
-            running.wait_until_ready()
+            running.wait_until_ready(pending=pending)
             yield running
         finally:
             running.clear_away()
@@ -150,11 +162,14 @@ class Running:
         """The name of its folders, sockets and control groups."""
         return next((self.workshop.state / "run").glob(f"{self.process.pid}-*")).name
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, *, pending: bool = False) -> None:
+        """`pending`: some functions may wait for their images still."""
+
         def ready() -> bool:
             assert self.process.poll() is None, f"it ended: {self.out}{self.err}"
             found = self.workshop.endpoint_file
-            return found.exists() and json.loads(found.read_text())["pid"] == self.process.pid
+            told = json.loads(found.read_text()) if found.exists() else {}
+            return told.get("pid") == self.process.pid and (pending or not told.get("pending"))
 
         eventually(ready, "the emulator is ready")
         # Both are gone after the end, when they are wanted most.
@@ -276,7 +291,8 @@ def why_no_rung(rung: str, command: tuple[str, ...]) -> str:
         done = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     findings = [json.loads(line) for line in done.stdout.splitlines()]
     assert findings, done.stderr
-    return "; ".join(f["detail"] for f in findings if f["topic"] == "walls" and f["state"] == "none")
+    refused = ("finding", "walls", "none")
+    return "; ".join(f["detail"] for f in findings if (f["kind"], f["topic"], f.get("state")) == refused)
 
 
 def need_rung(rung: str, command: tuple[str, ...] = COMMAND) -> None:

@@ -7,11 +7,17 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from emulator.dispatch.dispatcher import Dispatcher
+from emulator.gpu.pool import GpuPool
+from emulator.gpu.use import GpuMeter, GpuUse
+from emulator.instance.birth import Birth
+from emulator.instance.clock import Timing
 from emulator.instance.deadlines import Deadlines
-from emulator.instance.instance import Birth, Instance
+from emulator.instance.instance import Instance
 from emulator.instance.log import InstanceLog
 from emulator.instance.protocol import Heads
 from emulator.journal.journal import Journal, Reader
@@ -19,19 +25,23 @@ from emulator.model import ids
 from emulator.model.clock import SystemClock
 from emulator.model.events import Event
 from emulator.model.function import Account, Function, FunctionName, Revision
+from emulator.model.gpu import GpuShare
 from emulator.model.invocation import Invocation, Outcome
-from emulator.scheduler.scheduler import Limits, Scheduler
+from emulator.scheduler.scheduler import Scheduler
+from emulator.scheduler.views import Limits
 from tests.support.fake_walls import LAUNCH, FakeWalls, Program, echo
 
+PAUSING = Timing()
 HELLO = Function(FunctionName("hello"), "python3.10", handler="index.handler", timeout=5.0)
 
 
 class FakeMaker:
     """Makes instances without a runtime: the recipe does not matter to fake walls."""
 
-    def __init__(self, walls: FakeWalls, journal: Journal) -> None:
+    def __init__(self, walls: FakeWalls, journal: Journal, timing: Timing) -> None:
         self.walls = walls
         self.journal = journal
+        self.timing = timing
         self.released: list[str] = []
 
     async def make(
@@ -42,12 +52,15 @@ class FakeMaker:
         provisioned: bool,
         deadlines: Deadlines,
         changed: Callable[[Instance], None],
+        gpu: GpuShare | None = None,
     ) -> Instance:
         instance_id = ids.instance_id()
         log = InstanceLog(self.journal, str(revision.function.name), instance_id)
         sandbox = self.walls.sandbox(instance_id, LAUNCH, log.line)
         heads = Heads(revision, Account())
-        birth = Birth(instance_id, revision, sandbox, heads, log, capacity, provisioned, deadlines)
+        birth = Birth(instance_id, revision, sandbox, heads, log, capacity, provisioned, deadlines, self.timing)
+        if gpu is not None:
+            birth = replace(birth, gpu=GpuUse(gpu, sandbox.members, GpuMeter()))
         return Instance(birth, self.journal, changed)
 
     def turn(self, instance: Instance) -> AbstractAsyncContextManager[None]:
@@ -78,7 +91,7 @@ class Core:
     seen: list[Event]
 
     def call(self, body: bytes = b"", **fields: object) -> Invocation:
-        return Invocation(self.revision, ids.RequestIds().new(), body=body, length=len(body))._replace(**fields)
+        return replace(Invocation(self.revision, ids.RequestIds().new(), body=body, length=len(body)), **fields)
 
     async def invoke(self, body: bytes = b"", **fields: object) -> Outcome:
         async with self.dispatcher.invoke(self.call(body, **fields)) as outcome:
@@ -103,12 +116,20 @@ class Core:
 
 
 @contextlib.asynccontextmanager
-async def core(program: Program = echo, function: Function = HELLO, **limits: object) -> AsyncIterator[Core]:
+async def core(
+    program: Program = echo,
+    function: Function = HELLO,
+    *,
+    timing: Timing = PAUSING,
+    cards: GpuPool | None = None,
+    **limits: object,
+) -> AsyncIterator[Core]:
     clock = MovableClock()
     journal = Journal(clock)
     walls = FakeWalls(program)
-    scheduler = Scheduler(FakeMaker(walls, journal), journal, replace(Limits(freeze=False), **limits))
-    dispatcher = Dispatcher(scheduler, journal, clock)
+    maker = FakeMaker(walls, journal, timing)
+    scheduler = Scheduler(maker, journal, replace(Limits(freeze=False), **limits), cards)
+    dispatcher = Dispatcher(scheduler, journal)
     revision = Revision(function, 1, "f" * 8, None)
     reader = journal.subscribe(100_000)
     made = Core(clock, walls, journal, scheduler, dispatcher, reader, revision, [])

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from emulator.model.launch import Exit, Launch, UnixEndpoint, Usage
-from emulator.sandbox.base import Finding, Listener, LogSink
+from emulator.model.errors import SandboxError
+from emulator.model.launch import Exit, Launch, Network, UnixEndpoint, Usage
+from emulator.sandbox.base import Finding, Listener, LogSink, Origin, Template
 
 
 @dataclass
@@ -63,9 +65,9 @@ class FakeSandbox:
 
     async def start(self) -> None:
         self.running.set()
-        self._server = await asyncio.start_unix_server(self._serve, self._path, limit=1 << 20)
+        self._server = await asyncio.start_unix_server(self._connected, self._path, limit=1 << 20)
 
-    async def dial(self) -> socket.socket:
+    async def dial(self, port: int | None = None) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, self._path)
@@ -88,14 +90,20 @@ class FakeSandbox:
     def usage(self) -> Usage:
         return Usage(self.memory_mb, self.memory_mb)
 
+    def members(self) -> Sequence[int]:
+        return []
+
     def written(self) -> Sequence[str]:
         return []
 
-    async def run(self, argv: Sequence[str], timeout: float) -> Exit:
+    async def run(self, argv: Sequence[str], timeout: float | None) -> Exit:
         self.calls.append(" ".join(argv))
         return Exit(0)
 
-    async def stop(self, grace: float) -> Exit:
+    def signal(self, number: int) -> None:
+        self.calls.append(f"signal {number}")
+
+    async def stop(self, grace: float | None) -> Exit:
         self.calls.append("stop")
         assert self.running.is_set(), "a frozen process does not hear SIGTERM"
         self.die(Exit(0))
@@ -115,25 +123,36 @@ class FakeSandbox:
 
     async def aclose(self) -> None:
         self.calls.append("aclose")
+        for writer in self._writers:
+            writer.transport.abort()
         for task in self._handlers:
             task.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)
         if self._server is not None:
             self._server.close()
+        for _ in range(5):  # connections that were just accepted, or were broken, are closed by the loop a moment later
+            await asyncio.sleep(0)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
         self._folder.cleanup()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._handlers.add(task)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.exited.done():
+            writer.transport.abort()
+            return
         self._writers.add(writer)
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._handlers.add(task)
+        task.add_done_callback(self._handlers.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await self._one(reader, writer):
                 pass
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            self._handlers.discard(task)
             self._writers.discard(writer)
             writer.close()
 
@@ -171,6 +190,11 @@ class FakeWalls:
     rung = "fake"
     mounts = True
     overlays = True
+    inherits = True
+    shares_sockets = True
+    forks = parks = True
+    builds_ahead = False
+    network = Network.HOST
     private_network = False
 
     async def settled(self) -> None:
@@ -179,6 +203,7 @@ class FakeWalls:
     def __init__(self, program: Program = echo) -> None:
         self.program = program
         self.made: list[FakeSandbox] = []
+        self.sockets = Path(tempfile.gettempdir())
 
     def findings(self) -> Sequence[Finding]:
         return []
@@ -187,6 +212,12 @@ class FakeWalls:
         sandbox = FakeSandbox(name, launch, logs, self.program)
         self.made.append(sandbox)
         return sandbox
+
+    def template(self, name: str, launch: Launch, preload: Mapping[str, Any]) -> Template:
+        raise SandboxError("these walls are not built around a process")
+
+    def spares(self, launch: Callable[[str], Launch]) -> Origin:
+        raise SandboxError("these walls have no process to park")
 
     async def aclose(self) -> None:
         for sandbox in self.made:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bench.pandas_standin import pandas_standin
 from tests.support.command import ROOT, Workshop
 
 # What pip and npm say where there is no index to be reached, or where they are not installed at all.
@@ -20,7 +21,7 @@ UNREACHABLE = re.compile(
     r"Connection refused|ReadTimeoutError|ConnectTimeoutError|SSLError|"
     r"\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT)\b|No module named pip|npm: not found"
 )
-PRODUCTS = ("python", "3rd-packages", "node_modules", "__pycache__", "*.joblib")
+PRODUCTS = ("python", "3rd-packages", "node_modules", "__pycache__", "*.joblib", "model.bin")
 
 
 def build_environ() -> dict[str, str]:
@@ -30,7 +31,7 @@ def build_environ() -> dict[str, str]:
 
 def build(project: Workshop) -> subprocess.CompletedProcess[str]:
     """`fclocal build`; skips where what the project needs can not be downloaded here."""
-    done = project.run("build", env=build_environ())
+    done = project.run("build", env={**build_environ(), **project.env})
     if done.returncode and (reason := UNREACHABLE.search(done.stderr)):
         pytest.skip(f"the packages of {project.root.name} can not be had here: {reason[0]}")
     assert done.returncode == 0, done.stderr
@@ -53,9 +54,35 @@ class Shelf:
         """A built copy."""
         if name not in self._built:
             sample = self.copy(name, self._folder / name)
+            if (sample.root / "Dockerfile").exists():
+                from tests.support.images import python_with_nvml, python_with_packages  # asks for an engine
+
+                # As a user without a registry would: another base, by a build argument.
+                base = python_with_nvml if name == "gpu-torch" else python_with_packages
+                sample.env["FCLOCAL_BUILD_ARGS"] = json.dumps({"BASE": base()})
+                if name == "gpu-torch":
+                    self._bring_torch(sample)
+            if name == "coldstart-causes":
+                sample.env.update(pandas_standin(self._folder / "wheels"))
             build(sample)
             self._built[name] = sample
         return self._built[name]
+
+    def close(self) -> None:
+        """Remove the images that were made on the way."""
+        for sample in self._built.values():
+            if (sample.root / "Dockerfile").exists():
+                from tests.support.engine import remove_image
+
+                for image in re.findall(r"^\s*image: (\S+)$", (sample.root / "s.yaml").read_text(), re.MULTILINE):
+                    remove_image(image)
+
+    def _bring_torch(self, sample: Workshop) -> None:
+        from tests.support.images import torch_in
+
+        packages = torch_in(self._folder / "torch")
+        own = {"codeMounts": {"/packages": str(packages)}, "environment": {"PYTHONPATH": "/packages"}}
+        (sample.root / ".fclocal.yaml").write_text(json.dumps({"functions": {"gpu-xor": own}}))
 
 
 def _products(folder: str, names: list[str]) -> set[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from emulator.instance.exchange import StreamBroken
 from emulator.model.errors import BadResponse, ClientClosedRequest, ResourceExhausted
@@ -15,7 +15,7 @@ from emulator.model.function import FunctionName, Revision
 from emulator.model.invocation import Cause, FunctionError, Kind
 from emulator.model.launch import Exit
 from emulator.model.lifecycle import State
-from emulator.scheduler.scheduler import Limits
+from emulator.scheduler.views import Limits
 from tests.support.core import HELLO, core
 from tests.support.fake_walls import FakeReply, FakeRequest
 
@@ -288,11 +288,11 @@ def test_a_large_body_is_streamed_both_ways():
                 yield body[start : start + 50_000]
 
         async with core() as c:
-            async with c.dispatcher.invoke(c.call()._replace(body=pieces(), length=len(body))) as outcome:
+            async with c.dispatcher.invoke(replace(c.call(), body=pieces(), length=len(body))) as outcome:
                 assert not isinstance(outcome.body, bytes)
                 received = b"".join([piece async for piece in outcome.body])
             assert received == body
-            async with c.dispatcher.invoke(c.call()._replace(body=pieces(), length=None)) as outcome:
+            async with c.dispatcher.invoke(replace(c.call(), body=pieces(), length=None)) as outcome:
                 received = b"".join([piece async for piece in outcome.body])
             assert received == body
 
@@ -361,7 +361,7 @@ def test_a_fault_of_ours_does_not_keep_the_instance():
     async def main():
         async with core(max_instances=1) as c:
             await c.invoke(b"warm up")
-            broken = c.call(b"x")._replace(qualifier=None)
+            broken = replace(c.call(b"x"), qualifier=None)
             with pytest.raises(AttributeError):
                 async with c.dispatcher.invoke(broken):
                     pass

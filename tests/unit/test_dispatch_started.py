@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from emulator.model.errors import BadResponse, FCError, ResourceExhausted
 from emulator.model.events import InstanceMoved, InvocationEnded, InvocationRejected, InvocationStarted
@@ -177,6 +177,25 @@ def test_a_fault_of_ours_reaches_the_caller():
                     pass
             sandbox.drain_logs = drain
             await begun.call.__aexit__(None, None, None)  # gives the instance back, so that the core can end
+
+    run(main())
+
+
+def test_a_fault_of_ours_does_not_reach_the_caller_whose_end_gave_the_instance():
+    async def main():
+        async with warm(max_instances=1, queue_timeout=60.0) as (c, program):
+            first = Begun(c, b"hold")
+            broken, last = Begun(c, b"broken"), Begun(c, b"last")
+            # The head can not be made of this; it is made when the first caller's end gives the instance.
+            broken.call.invocation = replace(broken.call.invocation, qualifier=None)
+            program.gate.set()
+            assert (await first.outcome()).body == b"hold"
+            assert await broken.outcome() is None
+            with pytest.raises(AttributeError):
+                async with broken.call:
+                    pass
+            assert (await last.outcome()).body == b"last"
+            assert [it.in_flight for it in c.scheduler.instances()] == [0]
 
     run(main())
 

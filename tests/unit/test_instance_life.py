@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from emulator.model.errors import SandboxError
 from emulator.model.events import HookEnded, InstanceMoved, InvocationStarted, Notice
 from emulator.model.function import Api, Hook, Isolation
 from emulator.model.invocation import FunctionError
 from emulator.model.launch import Exit
-from emulator.model.lifecycle import State
+from emulator.model.lifecycle import State, StopReason
 from tests.support.core import HELLO, core
 from tests.support.fake_walls import FakeReply, FakeRequest, echo
 
@@ -161,6 +161,36 @@ def test_an_instance_is_frozen_after_every_request_not_only_the_first(freeze_aft
             assert len(c.walls.made) == 1
 
     asyncio.run(main())
+
+
+def test_an_instance_that_is_retired_while_it_freezes_hears_its_pre_stop():
+    async def main():
+        seen = []
+
+        async def program(request: FakeRequest) -> FakeReply:
+            seen.append(request.control)
+            return FakeReply()
+
+        async with core(program, replace(HELLO, pre_stop=Hook("index.stop", 600.0))) as c:
+            await c.invoke()
+            [instance] = c.scheduler.instances()
+            sandbox, freezing = c.walls.made[0], asyncio.Event()
+            really = sandbox.freeze
+
+            async def slowly():
+                await really()
+                freezing.set()
+                await c.until(lambda e: isinstance(e, InstanceMoved) and e.after is State.STOPPING)
+
+            sandbox.freeze = slowly
+            freeze = asyncio.create_task(instance.freeze(None, None))
+            await freezing.wait()
+            instance.retired(StopReason.IDLE)
+            await freeze
+            await c.until(lambda e: isinstance(e, InstanceMoved) and e.after is State.STOPPED)
+            assert seen == ["/invoke", "/pre-stop"]
+
+    run(main())
 
 
 def test_an_instance_that_can_not_be_frozen_is_told_and_still_serves():

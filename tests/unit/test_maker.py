@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from emulator.instance.control import Switchboard
 from emulator.instance.deadlines import Deadlines
+from emulator.instance.debugger import NoDebugger
 from emulator.instance.instance import Instance
 from emulator.instance.maker import InstanceMaker, MakerOptions
+from emulator.instance.templates import TemplateOptions, Templates
 from emulator.journal.journal import Journal
 from emulator.model.errors import StartFailed
-from emulator.model.function import Account, Api, CustomRuntime, Function, FunctionName, Hook, Revision
+from emulator.model.function import Account, Api, Function, FunctionName, Hook, Revision
 from emulator.model.launch import Network
+from emulator.model.program import CustomRuntime
 from emulator.runtime.interpreters import Interpreters
 from emulator.runtime.spec import Catalog
+from emulator.sandbox.housing import Housing
 from tests.support.fake_walls import FakeWalls, echo
 
 
@@ -45,7 +50,16 @@ class Births:
     def __init__(self, state_dir: Path, **options: Any) -> None:
         settings = replace(MakerOptions(Account("42"), state_dir, Network.HOST, strict=False, limits=True), **options)
         self.walls = FakeWalls(echo)
-        self.maker = InstanceMaker(self.walls, Catalog.of(None), Interpreters(os.environ), Journal(), settings)
+        self.maker = InstanceMaker(
+            Housing(self.walls),
+            Catalog.of(None),
+            Interpreters(os.environ),
+            Journal(),
+            settings,
+            Switchboard(),
+            NoDebugger(),
+            Templates(Journal(), TemplateOptions()),
+        )
         self._runner = asyncio.Runner()
         self._made: list[Instance] = []
 

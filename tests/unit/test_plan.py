@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import dataclasses
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from emulator.model.lifecycle import State, StopReason
 from emulator.scheduler.plan import Create, Freeze, Give, Refuse, Retire, Rules, View, Waiting, plan
@@ -22,12 +24,14 @@ class FakeSeat:
     provisioned: bool = False
     healthy: bool = True
     reserved: bool = False
+    paused: bool = False
+    joining: bool = False
     condemned: StopReason | None = None
     sessions: set[str] = field(default_factory=set)
 
     @property
     def room(self) -> int:
-        awake = self.state in (State.IDLE, State.BUSY) and self.healthy and self.condemned is None
+        awake = self.state in (State.IDLE, State.BUSY) and self.healthy and not self.paused and self.condemned is None
         return self.capacity - self.in_flight if awake else 0
 
 
@@ -36,6 +40,16 @@ RULES = Rules(capacity=1, provisioned=0, on_demand=True, freeze_after=0.015, kee
 
 def look(seats=(), waiting=(), rules=RULES, now=0.0, births=0, allowed=10, at_once=10, current=True):
     return plan(View(now, rules, list(seats), list(waiting), births, 0, allowed, at_once, current))
+
+
+def test_an_instance_that_a_debugger_joins_counts_as_one_that_is_coming():
+    rules = replace(RULES, capacity=3)
+    joining = FakeSeat(capacity=3, in_flight=1, state=State.BUSY, paused=True, joining=True)
+    waiting = [Waiting(number, 0.0) for number in range(3)]
+    assert look([joining], waiting[:2], rules).decisions == []
+    assert look([joining], waiting, rules).decisions == [Create()]
+    joining.joining = False
+    assert look([joining], waiting[:1], rules).decisions == [Create()]
 
 
 def kinds(result, kind):
@@ -127,7 +141,7 @@ def test_a_request_waits_for_an_instance_that_goes_into_a_freeze_or_comes_out_of
 @pytest.mark.parametrize("seat", BETWEEN, ids=lambda it: it.state.value)
 def test_a_session_waits_for_its_own_instance_however_long_that_freezes(seat):
     rules = replace(RULES, sessions_per_seat=1)
-    result = look([replace(seat, sessions={"a"})], [Waiting(1, 0.0, "a")], rules=rules, now=100.0)
+    result = look([dataclasses.replace(seat, sessions={"a"})], [Waiting(1, 0.0, "a")], rules=rules, now=100.0)
     assert kinds(result, Create) == kinds(result, Refuse) == []
 
 
@@ -195,12 +209,39 @@ def test_a_replaced_revision_retires_idle_and_busy_instances():
     assert [it.reason for it in result.decisions] == [StopReason.REPLACED] * 3
 
 
+@pytest.mark.parametrize("sessions", [0, 1])
+def test_a_replaced_revision_serves_those_that_wait_for_it_already(sessions):
+    """One that was born for them is not retired before they had it, only to make another one."""
+    rules = Rules(1, 0, True, 0.015, 240.0, 0.0, sessions_per_seat=sessions)
+    idle = FakeSeat(State.IDLE)
+    result = look([idle], [Waiting(1, 0.0, "s" * sessions)], rules=rules, current=False)
+    assert [type(it) for it in result.decisions] == [Give]
+
+
 def test_a_session_goes_to_its_own_instance_or_a_new_one_with_a_free_place():
     rules = Rules(200, 0, True, 0.015, 240.0, 0.0, sessions_per_seat=2)
     home = FakeSeat(State.BUSY, capacity=200, in_flight=1, sessions={"a", "b"})
     other = FakeSeat(State.BUSY, capacity=200, in_flight=5, sessions={"c", "d"})
     assert kinds(look([home, other], [Waiting(1, 0.0, "a")], rules=rules), Give)[0].seat is home
     assert look([home, other], [Waiting(1, 0.0, "e")], rules=rules).decisions == [Create()]
+
+
+def test_new_sessions_that_come_at_once_get_a_place_each_and_one_session_one_instance():
+    rules = Rules(200, 0, True, 0.015, 240.0, 0.0, sessions_per_seat=1)
+    free = FakeSeat(State.IDLE, capacity=200)
+    waiting = [Waiting(1, 0.0, "a"), Waiting(2, 0.0, "b"), Waiting(3, 0.0, "a"), Waiting(4, 0.0, "c")]
+    result = look([free], waiting, rules=rules)
+    assert [it.waiting.key for it in kinds(result, Give)] == [1, 3]
+    assert len(kinds(result, Create)) == 2
+    # Births that are under way are promised to one session each as well.
+    assert len(kinds(look([], waiting, rules=rules, births=2), Create)) == 1
+
+
+@pytest.mark.parametrize("state", [State.DRAINING, State.STOPPING])
+def test_a_session_whose_instance_is_ending_begins_anew(state):
+    rules = Rules(200, 0, True, 0.015, 240.0, 0.0, sessions_per_seat=1)
+    ending, free = FakeSeat(state, sessions={"a"}), FakeSeat(State.IDLE, capacity=200)
+    assert kinds(look([ending, free], [Waiting(1, 0.0, "a")], rules=rules), Give)[0].seat is free
 
 
 def test_a_session_whose_instance_is_full_gets_429():

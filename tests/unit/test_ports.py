@@ -7,16 +7,16 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from emulator.instance.ports import Assignment, PortBook
+from emulator.model.function import Function, FunctionName, Revision
 from emulator.model.launch import Network
 from emulator.sandbox.base import Finding
 from tests.support.fake_walls import FakeWalls
 
-MakeBook = Callable[..., PortBook]
+FIRST = Revision(Function(FunctionName("web"), "custom"), 1, "f", None)
 
 
 class Networks(FakeWalls):
@@ -35,16 +35,27 @@ class Networks(FakeWalls):
         return [Finding("private network", "none", lift=self._lift, full=False)]
 
 
-def assign(book: PortBook, *args: Any) -> Assignment:
-    return asyncio.run(book.assign(*args))
+class Book(PortBook):
+    """A book with the walls that all its instances are in."""
+
+    def __init__(self, network: Network | None, walls: Networks) -> None:
+        super().__init__(network)
+        self.walls = walls
+
+
+MakeBook = Callable[..., Book]
+
+
+def assign(book: Book, instance_id: str, port: int, of: Revision = FIRST) -> Assignment:
+    return asyncio.run(book.assign(instance_id, port, of, book.walls))
 
 
 @pytest.fixture
 def port_book() -> Iterator[MakeBook]:
     with contextlib.ExitStack() as closing:
 
-        def make(network: Network, private: bool, lift: str = "") -> PortBook:
-            book = PortBook(network, Networks(private, lift))
+        def make(network: Network, private: bool, lift: str = "") -> Book:
+            book = Book(network, Networks(private, lift))
             closing.callback(book.close)
             return book
 
@@ -99,9 +110,25 @@ def test_without_private_networks_others_get_another_port(port_book: MakeBook, p
     second = assign(book, "c-2", port)
     assert (second.network, second.moved) == (Network.HOST, True)
     assert second.port != port
-    told = str(book.conflict(port))
+    told = str(book.conflict(port, book.walls))
     assert f"port {port} is held by another instance (c-1)" in told
     assert told.endswith("To run such instances side by side: sudo apt install passt.")
+
+
+def test_the_port_of_an_earlier_revision_is_waited_for(port_book: MakeBook, port: int) -> None:
+    async def main() -> None:
+        book = port_book(Network.HOST, False)
+        await book.assign("c-1", port, FIRST, book.walls)
+        second = Revision(FIRST.function, 2, "g", None)
+        other = Revision(Function(FunctionName("other"), "custom"), 1, "f", None)
+        assert (await book.assign("c-2", port, other, book.walls)).moved
+        waiting = asyncio.create_task(book.assign("c-3", port, second, book.walls))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        book.release("c-1")
+        assert await waiting == Assignment(port, Network.HOST)
+
+    asyncio.run(main())
 
 
 def test_no_connection_and_no_other_emulator_takes_another_port_before_its_program_does(
@@ -124,7 +151,7 @@ def test_a_released_port_is_given_again(port_book: MakeBook, port: int) -> None:
 
 
 def test_whose_port_it_is_is_told(port_book: MakeBook, taken: int) -> None:
-    told = str(port_book(Network.HOST, False).conflict(taken))
+    told = str((book := port_book(Network.HOST, False)).conflict(taken, book.walls))
     assert "is held by pid" in told
     assert told.endswith("End that process.")
 

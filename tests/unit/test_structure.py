@@ -145,7 +145,7 @@ def test_every_event_of_the_journal_is_documented():
     text = page("events.md")
     for type_ in EVENT_TYPES:
         section = text.split(f"\n## {KINDS[type_]}\n", 1)[1].split("\n## ", 1)[0]
-        for name in type_._fields:
+        for name in type_.__struct_fields__:
             assert f"| `{name}` | " in section, f"{KINDS[type_]}.{name}"
 
 

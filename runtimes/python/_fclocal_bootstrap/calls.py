@@ -4,7 +4,7 @@
 import os
 import sys
 
-from . import context, standard
+from . import context, control, standard
 from .loading import Handlers, LoadError
 
 PY2 = sys.version_info[0] == 2
@@ -31,49 +31,67 @@ ERROR = (
 
 
 class Calls(object):
-    """Answers requests. `settings` are the FCLOCAL_* variables, already taken out of the environment."""
+    """Answers requests. `settings` are the FCLOCAL_* variables, already taken out of the environment.
 
-    def __init__(self, settings, code):
+    `recorder` is the channel that is told of each exception, `loads` notes how modules are loaded; None where nobody
+    wants to know.
+    """
+
+    def __init__(self, settings, code, recorder=None, loads=None):
+        self._recorder = recorder
+        self._loads = loads
         self.runtime = settings.get("FCLOCAL_RUNTIME", "python3")
         self.concurrent = int(settings.get("FCLOCAL_CONCURRENCY") or 1) > 1
         self._bundled = settings.get("FCLOCAL_BUNDLED", "")
         self._indented = self.runtime in INDENTED
         self._style = context.FLAT if self.runtime == "python3.12" else context.LEGACY
-        self._handlers = Handlers(code)
+        self.handlers = Handlers(code)
 
     def answer(self, request):
         """(head, body). Only `Exception` is caught: `sys.exit()` in a handler ends the process, as in FC."""
         standard.current.begin(request.id)
         plan = request.shape.plan
         if plan is None:
-            control = request.headers.get("x-fc-control-path") or request.target.partition("?")[0]
-            if control not in HANDLER_HEADERS:
-                return plain("200 OK" if control == "/ready" else "400 Bad Request")
-            plan = self._plan(request, control)
+            path = request.headers.get("x-fc-control-path") or request.target.partition("?")[0]
+            if path == "/patch" and self._loads is not None:
+                return self._patch(request.body)
+            if path not in HANDLER_HEADERS:
+                return plain("200 OK" if path == "/ready" else "400 Bad Request")
+            plan = self._plan(request, path)
         run, handler, maker, fields = plan
         try:
-            result = run(self._handlers.get(handler), request, maker(fields, request.id))
+            result = run(self.handlers.get(handler), request, maker(fields, request.id))
         except LoadError as error:
+            control.failing(error.cause or error)
+            if error.cause is not None:
+                self._record(request, error.cause, error.traceback)
             result = self._failure(error.body, error.cause)
         except Exception as error:
+            control.failing(error)
             from . import errors
 
+            self._record(request, error, sys.exc_info()[2])
             result = self._failure(errors.exception_body(error, sys.exc_info()[2]), error)
+        except BaseException as error:
+            self._record(request, error, sys.exc_info()[2])
+            raise
         standard.flush()
         return result
 
-    def _plan(self, request, control):
+    def _plan(self, request, path):
         """What stays the same for all requests with this head: kept with it."""
-        handler = request.headers.get(HANDLER_HEADERS[control], "")
+        handler = request.headers.get(HANDLER_HEADERS[path], "")
         if not PY2:
             handler = handler.encode("latin-1").decode("utf-8", "replace")
         maker, fields = context.context_maker(self._style, request.headers, handler, self.concurrent)
-        if control == "/invoke":
+        if path == "/invoke":
             run = self._invoke
-        elif control == "/http-invoke":
+        elif path == "/http-invoke":
             from . import wsgi
 
             run = wsgi.run
+        elif path == "/initialize" and self._loads is not None:
+            run = self._initialize
         else:
             run = self._hook
         request.shape.plan = run, handler, maker, fields
@@ -86,6 +104,17 @@ class Calls(object):
     def _hook(self, function, request, fc_context):
         function(fc_context)
         return RESULT % 0, b""
+
+    def _initialize(self, function, request, fc_context):
+        self._loads.initialize(function, fc_context)
+        return RESULT % 0, b""
+
+    def _patch(self, body):
+        """On the thread that would load the function in a new instance, and after what came before it."""
+        keep = standard.isolated(__import__, __package__ + ".keep", None, None, ["patch"])
+        body = keep.patch(self._loads, self.handlers, body)
+        standard.flush()
+        return RESULT % len(body), body
 
     def _serialise(self, value):
         if isinstance(value, bytes):
@@ -107,6 +136,15 @@ class Calls(object):
         standard.log_error(data if PY2 else data.decode("utf-8"))
         self._explain(cause)
         return ERROR % len(data), data
+
+    def _record(self, request, error, traceback):
+        """Whatever goes wrong here, the caller gets the answer."""
+        if self._recorder is None:
+            return
+        try:
+            control.module("postmortem").record(self._recorder, request, error, traceback)
+        except Exception:
+            pass
 
     def _explain(self, cause):
         if isinstance(cause, ImportError) and self._bundled:

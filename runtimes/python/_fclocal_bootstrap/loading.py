@@ -8,7 +8,7 @@ from .texts import message_of, readable
 
 
 class LoadError(Exception):
-    """`body` is FC's error object; `cause` the user's exception behind it, if there is one."""
+    """`body` is FC's error object; `cause` the user's exception behind it, if there is one, and its `traceback`."""
 
     def __init__(self, kind, message, trace=None, cause=None):
         Exception.__init__(self, message)
@@ -16,6 +16,8 @@ class LoadError(Exception):
         if trace is not None:
             self.body.append(("stackTrace", trace))
         self.cause = cause
+        # It is made where the cause was caught; 2.7 keeps it nowhere else.
+        self.traceback = sys.exc_info()[2]
 
 
 class Handlers(object):
@@ -30,6 +32,10 @@ class Handlers(object):
         if function is None:
             function = self._functions[handler] = self._load(handler)
         return function
+
+    def forget(self):
+        """Modules may hold other functions now."""
+        self._functions.clear()
 
     def _load(self, handler):
         module_name, dot, name = handler.rpartition(".")

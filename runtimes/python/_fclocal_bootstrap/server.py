@@ -4,8 +4,9 @@
 import os
 import select
 import sys
+import time
 
-from . import standard
+from . import control, standard
 from .calls import Calls, plain, take_settings
 from .wire import BadRequest, Connection
 
@@ -20,23 +21,51 @@ else:
 
 START_FAILED = 129  # runtime-contract.md §2.2
 TERMINATED = 143
+now = getattr(time, "monotonic", time.time)
 
 
-def run():
+def run(began):
+    """`began` is when this process began to be an instance."""
+    endpoint = os.environ.get("FCLOCAL_ENDPOINT", "fd:3")
+    try:
+        listener = listen(endpoint)
+    except (IOError, OSError, ValueError) as error:
+        sys.stderr.write("fclocal: cannot listen on %s: %s\n" % (endpoint, error))
+        sys.exit(START_FAILED)
+    if "FCLOCAL_PARKED" in os.environ:
+        from . import parked
+
+        parked.wait(lambda: accepted(listener))
+        began = now()
     settings = take_settings()
     code = os.environ.get("FC_FUNC_CODE_PATH", "/code").rstrip("/") or "/"
-    try:
-        listener = listen(settings.get("FCLOCAL_ENDPOINT", "fd:3"))
-    except (IOError, OSError, ValueError) as error:
-        sys.stderr.write("fclocal: cannot listen on %s: %s\n" % (settings.get("FCLOCAL_ENDPOINT"), error))
-        sys.exit(START_FAILED)
     standard.guard()
+    channel = control.start(settings)
+    recorder = None
+    if channel is not None and settings.get("FCLOCAL_POSTMORTEM"):
+        channel.watch_crashes()
+        recorder = channel
     extend_path(code, settings)
-    server = Server(listener, Calls(settings, code))
+    server = Server(listener, Calls(settings, code, recorder, loads_of(settings, code)))
     signal.signal(signal.SIGTERM, server.terminate)
     name = "python3" if not PY2 else "python2.7"
     standard.write("FunctionCompute %s runtime inited.\n" % name)
+    if settings.get("FCLOCAL_LAZY") and not PY2:
+        from . import lazily
+
+        lazily.install(settings["FCLOCAL_LAZY"].split(","))
+    if channel is not None and settings.get("FCLOCAL_TRACE"):
+        server.watched(channel, began, settings["FCLOCAL_TRACE"])
     server.serve()
+
+
+def loads_of(settings, code):
+    """What notes how modules are loaded, for functions with `reload: keep`."""
+    if not settings.get("FCLOCAL_KEEP") or PY2:
+        return None
+    from . import keep_load
+
+    return keep_load.install(code)
 
 
 def extend_path(code, settings):
@@ -96,16 +125,21 @@ def close_on_exec(sock):
 
 
 def accept(listener):
-    if PY2:
-        sock = listener.accept()[0]
-        close_on_exec(sock)
-    else:
-        sock = socket.socket(listener.family, listener.type, 0, listener._accept()[0])
+    sock = accepted(listener)
     if listener.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # User code may have called socket.setdefaulttimeout().
     sock.setblocking(True)
     return Connection(sock)
+
+
+def accepted(listener):
+    """The next connection, hidden from the processes that user code starts."""
+    if not PY2:
+        return socket.socket(listener.family, listener.type, 0, listener._accept()[0])
+    sock = listener.accept()[0]
+    close_on_exec(sock)
+    return sock
 
 
 class Server(object):
@@ -114,6 +148,14 @@ class Server(object):
         self._calls = calls
         # One entry per running request: append and pop are atomic where threads share it.
         self._busy = []
+        self._pid = os.getpid()
+
+    def watched(self, channel, began, what):
+        """Until the first answer: how this start is spent is told to the emulator."""
+        measured_from = now()
+        from . import trace
+
+        trace.Trace(channel, began, what == "usage").watch(self, self._calls, self._calls.handlers, measured_from)
 
     def serve(self):
         if self._calls.concurrent:
@@ -193,6 +235,10 @@ class Server(object):
 
     def terminate(self, number, frame):
         """SIGTERM while a request runs is its timeout: show where it stands (runtime-contract.md §2.2)."""
+        if os.getpid() != self._pid:  # a process that user code forked, such as a worker of a pool that it ends
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         standard.flush()
         if self._busy:
             # Not through sys.stdout: the signal may have come in the middle of a write to it.

@@ -11,10 +11,18 @@ import sys
 import time
 
 PY2 = sys.version_info[0] == 2
+if not PY2:
+    from _thread import get_ident
 LIBRARY = os.path.dirname(os.path.abspath(os.__file__))
 # The package is imported before the user's folders are added.
 OWN_PATHS = sys.path[:]
 GUARDED = frozenset(["base64", "datetime", "decimal", "json", "logging", "threading", "traceback"])
+# Threads that are `isolated`, with their search paths.
+inside = {}
+# Modules that a template had loaded when this process was forked from it.
+preloaded = set()
+# Name and id of the one that was imported last of those.
+newest = ()
 
 
 class Current(object):
@@ -36,15 +44,25 @@ class Current(object):
 current = Current()
 
 
-class Standard(object):
+class Isolated(object):
+    """Finds modules for threads that are isolated."""
+
+    def find_spec(self, name, path=None, target=None):
+        paths = inside.get(get_ident()) if path is None else None
+        return self.search(name, paths) if paths is not None else None
+
+    def search(self, name, paths):
+        # The finder of search paths, from where it is without an import, which would come here again.
+        return sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, paths)
+
+
+class Standard(Isolated):
     """Finds the guarded modules in the standard library, whatever lies in the code folder."""
 
     def find_spec(self, name, path=None, target=None):
         if name not in GUARDED or path is not None:
-            return None
-        from importlib.machinery import PathFinder
-
-        spec = PathFinder.find_spec(name, [LIBRARY])
+            return Isolated.find_spec(self, name, path)
+        spec = self.search(name, [LIBRARY])
         if spec is not None and spec.loader is not None:
             spec.loader = Loader(spec.loader)
         return spec
@@ -68,12 +86,35 @@ class Loader(object):
 
 def isolated(call, *args):
     """`call` with the interpreter's own search path: the standard library imports more of itself when it is used."""
-    paths = sys.path[:]
-    sys.path[:] = OWN_PATHS
+    return along(OWN_PATHS, call, *args)
+
+
+def along(paths, call, *args):
+    """`call` with another search path for this thread alone: others may just import user code."""
+    if PY2:
+        return _swapped(paths, call, *args)
+    if not any(isinstance(finder, Isolated) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Isolated())  # a program that is not ours has no guard
+    ident = get_ident()
+    before = inside.get(ident)
+    inside[ident] = paths
     try:
         return call(*args)
     finally:
-        sys.path[:] = paths
+        if before is None:
+            del inside[ident]
+        else:
+            inside[ident] = before
+
+
+def _swapped(paths, call, *args):
+    """2.7 has no finders that are asked first."""
+    before = sys.path[:]
+    sys.path[:] = paths
+    try:
+        return call(*args)
+    finally:
+        sys.path[:] = before
 
 
 def guard():
@@ -84,7 +125,7 @@ def guard():
         import traceback  # noqa: F401
 
         preset(logging)
-    else:
+    elif not any(isinstance(finder, Standard) for finder in sys.meta_path):  # a template has done it
         sys.meta_path.insert(0, Standard())
 
 

@@ -12,10 +12,18 @@ import signal
 import socket
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from forked_process import ForkedProcess
+from parked_process import ParkedProcess
+
+SPAWNED, FORKED, PARKED = "spawned", "forked", "parked"
+STARTS = {SPAWNED: subprocess.Popen, FORKED: ForkedProcess, PARKED: ParkedProcess}
+# Families whose instances can be started ahead of time, from which version on, and how: docs/zygote.md.
+AHEAD = (("python", (3, 8), FORKED), ("python", (), PARKED), ("nodejs", (), PARKED))
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 DEADLINE_S = 30.0
@@ -42,15 +50,17 @@ class Family:
 
 @dataclass(frozen=True)
 class Target:
-    """A runtime id and the interpreter that it runs on here."""
+    """A runtime id and the interpreter that it runs on here; `start` says how it comes to run."""
 
     family: Family
     runtime: str
     version: Version
     interpreter: Path
+    start: str = SPAWNED
 
     def __str__(self) -> str:
-        return f"{self.runtime}-on-{dotted(self.version)}"
+        how = "" if self.start == SPAWNED else f"-{self.start}"
+        return f"{self.runtime}-on-{dotted(self.version)}{how}"
 
 
 def dotted(version: Version) -> str:
@@ -80,6 +90,16 @@ def targets(family: Family) -> Iterator[Target]:
         fitting_versions = [version for version in found if family.compatible(wanted, version)]
         if name not in done and fitting_versions:
             yield Target(family, name, fitting_versions[-1], found[fitting_versions[-1]])
+
+
+def ahead(found: Iterable[Target]) -> Iterator[Target]:
+    """The oldest and the newest of those whose bootstrap can be a template, or can be parked."""
+    for family, oldest, start in AHEAD:
+        able = sorted(
+            (it for it in found if it.family.name == family and it.version >= oldest), key=lambda it: it.version
+        )
+        for target in dict.fromkeys((*able[:1], *able[-1:])):
+            yield replace(target, start=start)
 
 
 def find_in_folders(pattern: str, *folders: Path) -> dict[Version, Path]:
@@ -212,7 +232,7 @@ class Bootstrap:
         # Nobody reads while a request runs: what it writes must fit.
         fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 1 << 20)
         number = listener.fileno()
-        self.process = subprocess.Popen(
+        self.process: Any = STARTS[self.target.start](
             self._argv(),
             stdin=subprocess.DEVNULL,
             stdout=write_end,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from bootstrap_harness import Family, Target, Version, ask_version, find_in_folders, in_path, targets
+from bootstrap_harness import Family, Target, Version, ahead, ask_version, find_in_folders, in_path, targets
 from bootstrap_vectors import Vector, load_vectors, run_vector, start
 
 
@@ -33,7 +33,8 @@ FAMILIES = (
     Family("python", pythons, lambda wanted, found: wanted[0] == found[0]),
     Family("nodejs", nodes, lambda wanted, found: True),
 )
-TARGETS = [target for family in FAMILIES for target in targets(family)]
+SPAWNED = [target for family in FAMILIES for target in targets(family)]
+TARGETS = [*SPAWNED, *ahead(SPAWNED)]
 VECTORS = list(load_vectors())
 CASES = [(target, vector) for target in TARGETS for vector in VECTORS if vector.fits(target.runtime)]
 

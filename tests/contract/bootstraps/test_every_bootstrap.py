@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from test_bootstraps import TARGETS
 
 # Runtime ids that share an interpreter differ in what the vectors say, and in nothing here.
-BY_INTERPRETER: dict[tuple[str, Version], Target] = {
-    (target.family.name, target.version): target for target in reversed(TARGETS)
+BY_INTERPRETER: dict[tuple[str, Version, str], Target] = {
+    (target.family.name, target.version, target.start): target for target in reversed(TARGETS)
 }
 EVERY = list(reversed(BY_INTERPRETER.values()))
 NEWEST = list({target.family.name: target for target in sorted(EVERY, key=lambda it: it.version)}.values())

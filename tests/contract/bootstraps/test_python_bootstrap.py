@@ -32,6 +32,16 @@ def test_sigterm_shows_where_a_request_stands(target: Target, short_folder: Path
     assert "_fclocal_bootstrap" not in text
 
 
+@every_python
+def test_a_child_that_user_code_ends_dies_of_it_and_says_nothing(target: Target, short_folder: Path) -> None:
+    with Bootstrap(target, short_folder) as bootstrap:
+        connection = bootstrap.connect()
+        connection.send(message(bootstrap, "slow.ends_a_child"))
+        answer = connection.receive()
+        assert answer is not None and (answer.status, answer.body) == (200, b"%d" % signal.SIGTERM)
+        assert "Dumping" not in "\n".join(bootstrap.log())
+
+
 def test_the_bootstrap_is_readable_by_the_oldest_python() -> None:
     """The newest interpreter alone would not notice a newer syntax; where no 2.7 is installed this is what is left."""
     home = HERE.parents[2] / "runtimes" / "python"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import hashlib
 import json
 import time
 from typing import Any
@@ -129,6 +130,22 @@ def test_the_client_of_2021_signs_invocations(emulator: Running, secret: str) ->
         return
     with pytest.raises(Exception, match="The request signature we calculated does not match"):
         client.invoke_function("svc", "event", request)
+
+
+@pytest.mark.parametrize("size", [2, 300_000], ids=["whole", "streamed"])
+def test_a_body_that_was_changed_on_its_way_is_refused(emulator: Running, size: int) -> None:
+    path, body = "/2021-04-06/services/svc/functions/event/invocations", b"x" * size
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    digest = hashlib.sha256(body).hexdigest()
+    request = TeaRequest()
+    request.method, request.pathname, request.query = "POST", path, {}
+    request.headers = {"x-acs-date": now, "x-acs-content-sha256": digest}
+    authorization = OpenApi.get_authorization(request, "ACS3-HMAC-SHA256", digest, KEY_ID, KEY_SECRET)
+    headers = {**request.headers, "authorization": authorization}
+
+    assert ask(emulator, "POST", path, body, headers=headers).body == body
+    changed = b"y" + body[1:]
+    assert ask(emulator, "POST", path, changed, headers=headers).error[:2] == (403, "SignatureNotMatch")
 
 
 def test_the_command_line_is_let_in(emulator: Running) -> None:

@@ -75,7 +75,7 @@ RESOURCES = {
         disableSessionIdReuse=True,
     ),
     "mcp": sticky("mcp", "MCP_STREAMABLE", "mcp.py"),
-    "sse": sticky("sse", "MCP_SSE", "mcp.py", sseEndpointPath="/sse"),
+    "sse": sticky("sse", "MCP_SSE", "mcp.py", sseEndpointPath="/events"),
 }  # fmt: skip
 FILES = {"code/server.py": SERVER, "code/mcp.py": MCP}
 
@@ -152,7 +152,7 @@ def test_an_mcp_server_names_its_session_in_its_first_event(emulator: Running) -
     streams = []
     for _ in range(2):
         connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=PATIENCE_SECONDS)
-        connection.request("GET", "/sse", headers={"Host": f"sse.localhost:{emulator.port}"})
+        connection.request("GET", "/events", headers={"Host": f"sse.localhost:{emulator.port}"})
         response = connection.getresponse()
         # Until this event came, nobody knows that there is a session.
         assert response.readline() == b"event: endpoint\n"

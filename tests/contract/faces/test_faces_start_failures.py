@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 
 import pytest
 
 from tests.contract.faces.faces_client import Answer, invoke, visit
 from tests.contract.faces.faces_project import SERVER, custom, fc3
-from tests.support.command import Running
+from tests.support.command import Running, free_port
 
-with socket.create_server(("", 0)) as free:
-    OTHER_PORT = free.getsockname()[1]
+# One for each caller: who has failed to start may still be ending when the next one comes.
+OTHER_PORTS = {"invoke": free_port(), "visit": free_port()}
 EXITS = "import sys\nprint('no database', flush=True)\nsys.exit(1)\n"
 RESOURCES = {
-    "elsewhere": custom("elsewhere", environmentVariables={"LISTEN": str(OTHER_PORT)}),
+    **{
+        f"elsewhere-{name}": custom(f"elsewhere-{name}", environmentVariables={"LISTEN": str(port)})
+        for name, port in OTHER_PORTS.items()
+    },
     "exits": custom("exits", "exits.py"),
     "unhealthy": custom(
         "unhealthy", environmentVariables={"HEALTH": "500"},
@@ -35,11 +37,11 @@ Caller = Callable[[Running, str], Answer]
 
 @BY_API_AND_URL
 def test_a_server_on_another_port_is_told_which_one_it_opened(emulator: Running, call: Caller) -> None:
-    status, code, message = call(emulator, "elsewhere").error
+    status, code, message = call(emulator, f"elsewhere-{call.__name__}").error
     assert (status, code) == (412, "FunctionNotStarted")
     assert message.startswith("Function instance health check failed on port 9000 in 3 seconds.")
     hint = "set customRuntimeConfig.port, or make it listen on 9000."
-    assert f"It listens on port {OTHER_PORT}, not on 9000: {hint}" in message
+    assert f"It listens on port {OTHER_PORTS[call.__name__]}, not on 9000: {hint}" in message
 
 
 @BY_API_AND_URL

@@ -23,7 +23,7 @@ CUSTOM = {
 }
 
 # A web server as somebody may write it: threads, keep-alive, and a port from the environment.
-SERVER = r'''
+SERVER = r"""
 import hashlib, json, os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
 port = int(os.environ.get("FC_SERVER_PORT", 9000))
 ThreadingHTTPServer.request_queue_size = 64
 ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()
-'''
+"""
 
 
 def http_trigger(auth: str = "anonymous", methods: tuple[str, ...] = ("GET", "POST"), **config: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from emulator.gateway.server import Server, make_server
 
 # Deadlines of the tests; what must happen "by a deadline" is awaited for far longer than this.
 SHORT = Deadlines(header=0.4, body=0.4, write=0.4, keep_alive=30.0)
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 

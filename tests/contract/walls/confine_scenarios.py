@@ -12,11 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from resource import RLIMIT_CORE, RLIMIT_NOFILE, getrlimit
 from typing import Any
 
+from msgspec.structs import replace
 from walls_scenario import SYSTEM_PYTHON, as_program, unusable, wait_for_end
 
 from emulator.sandbox import confine, seccomp
@@ -241,7 +241,7 @@ def the_filter_is_taken_by_bubblewrap(place: Path) -> None:
 def it_ends_with_its_parent(place: Path) -> None:
     program = f"""
 import os, subprocess, sys
-from dataclasses import replace
+from msgspec.structs import replace
 from pathlib import Path
 import confine_scenarios as here
 policy = replace(here.policy_of(Path({str(place)!r})), parent=os.getpid())

@@ -19,7 +19,7 @@ from walls_scenario import SYSTEM_PYTHON, as_program, unusable, wait_for_end
 from emulator.model.errors import SandboxError
 from emulator.sandbox.base import Listener
 from emulator.sandbox.listeners import descendants, listening, process_tree
-from emulator.sandbox.network import NamespaceDialer, NetworkHelper
+from emulator.sandbox.network import NamespaceDialer, NamespaceHelper
 from emulator.sandbox.private import PrivateNetwork, probe_private
 
 PORT = 9000
@@ -51,7 +51,7 @@ SCENARIOS: dict[str, Scenario] = {}
 class Site:
     """What a scenario is given: a helper, and the folder where tools are looked for (empty: everywhere)."""
 
-    helper: NetworkHelper
+    helper: NamespaceHelper
     tools: str | None
 
 
@@ -292,7 +292,7 @@ async def nothing_outlives_us(site: Site) -> None:
 
 
 async def attach_and_wait(pid: int, tools: str | None) -> None:
-    helper = NetworkHelper()
+    helper = NamespaceHelper()
     network = await private_network(Site(helper, tools))
     attachment = await network.attach(pid, own_ports=[PORT])  # ends when nobody holds it
     assert helper.pid is not None
@@ -326,7 +326,7 @@ async def no_tool_is_a_finding(site: Site) -> None:
 
 
 async def play(name: str, tools: str | None) -> None:
-    helper = NetworkHelper()
+    helper = NamespaceHelper()
     try:
         async with asyncio.timeout(60):
             await SCENARIOS[name](Site(helper, tools))

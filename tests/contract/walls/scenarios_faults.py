@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from walls_box import COUNTERS, PATIENCE, Box, box, ended, pids_with, scenario, until
+from walls_kinds import open_walls
 
 from emulator.model.launch import Exit
 from emulator.sandbox import proctree
 from emulator.sandbox.base import Walls
-from emulator.sandbox.ladder import choose_walls
 
 OWNED = 6
 ENDS = {
@@ -29,7 +29,7 @@ ENDS = {
 
 async def own(rung: str, place: Path) -> None:
     """Another emulator: instances with children of every kind, of which every second one is frozen. Never ends."""
-    walls = await choose_walls(rung, place / "state", strict=False, limits=True)
+    walls = await open_walls(rung, place / "state")
     made = [Box(walls, place) for _ in range(OWNED)]
     for number, each in enumerate(made):
         await each.sandbox.start()
@@ -52,7 +52,7 @@ async def what_outlives_a_killed_reaper_goes_with_the_next_start(walls: Walls, p
     theirs = place / "theirs"
     left = await _kill_owner(walls, theirs, with_reaper=True)
     assert left[0].exists()
-    again = await choose_walls(walls.rung, theirs / "state", strict=False, limits=True)
+    again = await open_walls(walls.rung, theirs / "state")
     try:
         assert not [path for path in left if path.exists()]
     finally:
@@ -88,6 +88,8 @@ async def _kill_owner(walls: Walls, theirs: Path, *, with_reaper: bool) -> list[
         await owner.wait()
     if not with_reaper:
         await until(lambda: not any(pids_with(token) for token in tokens))
+        # The reaper has it too; whoever leaves before leaves an open pipe to the loop.
+        assert not await asyncio.wait_for(owner.stdout.read(), PATIENCE)
     return [run, sockets, *groups]
 
 
@@ -110,14 +112,14 @@ async def many_short_lives_leave_nothing(walls: Walls, place: Path) -> None:
 
     async def live(number: int) -> None:
         async with box(walls, place, program=f"raise SystemExit({number % 3})") as made:
-            assert await ended(made) == Exit(code=number % 3)
+            assert await ended(made) == Exit(code=number % 3), made.lines
 
     await live(0)
     before = (len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), set(proctree.descendants(os.getpid())))
     for start in range(0, 40, 4):
         await asyncio.gather(*(live(number) for number in range(start, start + 4)))
     after = (len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), set(proctree.descendants(os.getpid())))
-    assert after == before
+    assert after[0] <= before[0] and after[1:] == before[1:], (before, after)
 
 
 @scenario

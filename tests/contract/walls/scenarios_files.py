@@ -9,6 +9,14 @@ from walls_box import box, scenario
 from emulator.model.launch import Access, Link, Mount
 from emulator.sandbox.base import Walls
 
+WRITE = """
+try:
+    open('{}/made', 'w').close()
+    answer = 'made'
+except OSError as error:
+    answer = errno.errorcode[error.errno]
+"""
+
 
 @scenario
 async def code_is_writable_and_the_host_untouched(walls: Walls, place: Path) -> None:
@@ -61,3 +69,34 @@ async def the_rest_of_the_machine_is_out_of_sight(walls: Walls, place: Path) -> 
         assert await made.ask("answer = os.listdir('/project/state')") == []
         assert await made.ask("answer = os.listdir('/home') + os.listdir('/root')") == []
         assert await made.ask(f"answer = os.path.exists({str(place)!r})") is False
+
+
+@scenario
+async def a_mount_below_an_overlay_is_seen(walls: Walls, place: Path) -> None:
+    """Written to, it keeps what was written; the overlay around it does not."""
+    if not walls.mounts:
+        return
+    data = place / "data"
+    data.mkdir()
+    (data / "kept").write_text("kept")
+    async with box(walls, place, extra_mounts=(Mount((data,), "/code/data", Access.WRITE),)) as made:
+        assert await made.ask("answer = os.listdir('/code/data')") == ["kept"]
+        await made.ask("open('/code/data/made', 'w').close(); open('/code/thrown', 'w').close()")
+    assert sorted(path.name for path in data.iterdir()) == ["kept", "made"]
+    assert not (place / "code" / "thrown").exists()
+
+
+@scenario
+async def who_is_not_root_inside_can_not_write_what_merges(walls: Walls, place: Path) -> None:
+    if not walls.mounts or not walls.overlays:
+        return
+    upper, lower = place / "upper", place / "lower"
+    for folder in (upper, lower):
+        folder.mkdir()
+        (folder / folder.name).write_text("")
+    merged = Mount((upper, lower), "/opt", Access.OVERLAY)
+    async with box(walls, place, extra_mounts=(merged,), uid=1000, gid=1000) as made:
+        assert await made.ask("answer = sorted(os.listdir('/opt'))") == ["lower", "upper"]
+        for folder in ("/opt", "/code", "/", "/run"):
+            assert await made.ask(WRITE.format(folder)) in ("EROFS", "EACCES", "EPERM"), folder
+        assert await made.ask("answer = os.path.exists('/run/fclocal/late')") is False

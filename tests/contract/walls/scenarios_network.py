@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from walls_box import PATIENCE, SERVER, Box, box, scenario, until
+from walls_kinds import CONTAINER
 from walls_scenario import unusable
 
 from emulator.model.errors import SandboxError
@@ -114,6 +115,26 @@ async def a_private_network_has_a_way_out(walls: Walls, place: Path) -> None:
             await one.sandbox.thaw()
             assert await one.ask("answer = 'thawed'") == "thawed"
     await until(lambda: set(descendants_of_ours()) <= started)
+
+
+@scenario
+async def what_listens_on_the_host_is_reached_from_a_bridge(walls: Walls, place: Path) -> None:
+    """By the name that Docker Desktop has for it, where it listens for others than the host itself."""
+    if walls.rung != CONTAINER:
+        return
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"data")
+        writer.close()
+        await writer.wait_closed()
+
+    how = {"program": listening_on(PORT), "endpoint": TcpEndpoint(PORT), "network": Network.PRIVATE}
+    async with await asyncio.start_server(answer, "0.0.0.0", 0) as database:
+        port = database.sockets[0].getsockname()[1]
+        async with box(walls, place, **how) as one, box(walls, place, **how) as two:
+            for made in (one, two):
+                assert await made.ask(REACH.format(host="host.docker.internal", port=port)) == "data"
+            assert list(one.sandbox.listeners()) == [Listener(PORT, True)]
 
 
 def descendants_of_ours() -> list[int]:

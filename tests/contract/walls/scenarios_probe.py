@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from walls_box import box, scenario
+from walls_kinds import rung_of
 
 from emulator.sandbox import seccomp
 from emulator.sandbox.base import Walls
@@ -45,6 +46,7 @@ def questions(private_file: str) -> dict[str, str]:
         "uid": "os.getuid()",
         "host name": "socket.gethostname()",
         "processes": "sorted(int(name) for name in os.listdir('/proc') if name.isdigit())",
+        "number of processes": "sum(name.isdigit() for name in os.listdir('/proc'))",
         "leads a session": "os.getsid(0) in (os.getpid(), 1)",
         "core files": "__import__('resource').getrlimit(__import__('resource').RLIMIT_CORE)[0]",
         "environment": "sorted(name for name in os.environ if name not in ('PWD', 'OLDPWD', 'SHLVL', '_'))",
@@ -80,7 +82,7 @@ def questions(private_file: str) -> dict[str, str]:
 
 @scenario
 async def what_can_be_done_inside_is_as_written_down(walls: Walls, place: Path) -> None:
-    expected = json.loads((GOLDEN / f"{walls.rung}.json").read_text())
+    expected = json.loads((GOLDEN / f"{rung_of(walls.rung)}.json").read_text())
     with tempfile.NamedTemporaryFile(dir="/var/tmp", prefix="fclocal-test-") as private:
         private.write(b"secret")
         private.flush()

@@ -24,7 +24,7 @@ DENIED = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
 PROGRAM = """
 import asyncio, json, sys
 from pathlib import Path
-from dataclasses import asdict
+from msgspec.structs import asdict
 from emulator.sandbox.ladder import choose_walls
 import scenarios_life, walls_box
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from walls_users import ROOT, reachable_python
+from walls_users import SEARCH_PATH, reachable_python
 
 from emulator.sandbox.scope import scope_request
 
@@ -84,7 +84,7 @@ def in_a_session(place: Path, argv: list[str]) -> str:
     python = reachable_python(("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"))
     result = subprocess.run(
         ["unshare", "--mount", "sh", "-c", MACHINE, "sh", str(place), USER, SYSTEMD, python, "-c", *argv],
-        env={"PATH": f"{os.defpath}:/usr/sbin:/sbin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PATH": f"{os.defpath}:/usr/sbin:/sbin", "PYTHONPATH": SEARCH_PATH, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True, text=True, timeout=120, check=False, cwd="/",
     )  # fmt: skip
     if result.returncode == 77:

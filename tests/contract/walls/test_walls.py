@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import uvloop
 from walls_box import PYTHON
+from walls_kinds import NAMES, NAMES_FOR_OTHERS, RUNGS, open_walls, rung_of
 from walls_scenario import Unusable
 from walls_scenarios import SCENARIOS, play
 from walls_users import run_scenario
 
 from emulator.model.errors import SandboxError
-from emulator.sandbox.ladder import choose_walls
 
 pytestmark = pytest.mark.isolation
 
@@ -45,20 +45,17 @@ def available() -> dict[str, str]:
     async def why_not(rung: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                walls = await choose_walls(rung, Path(folder), strict=False, limits=True)
+                walls = await open_walls(rung, Path(folder))
             except SandboxError as error:
                 return str(error)
             await walls.aclose()
             return ""
 
-    return {rung: asyncio.run(why_not(rung)) for rung in ("bwrap", "landlock", "plain")}
-
-
-rungs = pytest.mark.parametrize("rung", ["bwrap", "landlock", "plain"])
+    return {rung: asyncio.run(why_not(rung)) for rung in RUNGS}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-@rungs
+@pytest.mark.parametrize("rung", NAMES)
 def test_as_this_user(rung: str, name: str, place: Path, available: dict[str, str]) -> None:
     """On the event loop that the product runs on."""
     require(rung, available)
@@ -70,7 +67,7 @@ def test_as_this_user(rung: str, name: str, place: Path, available: dict[str, st
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-@rungs
+@pytest.mark.parametrize("rung", NAMES_FOR_OTHERS)
 def test_as_an_ordinary_user(rung: str, name: str, place: Path, tun: Path, available: dict[str, str]) -> None:
     require(rung, available)
     os.chmod(place, 0o777)
@@ -81,5 +78,5 @@ def test_as_an_ordinary_user(rung: str, name: str, place: Path, tun: Path, avail
 def require(rung: str, available: dict[str, str]) -> None:
     if not Path(PYTHON).exists():
         pytest.skip(f"{PYTHON} is missing")
-    if available[rung]:
-        pytest.skip(available[rung])
+    if reason := available[rung_of(rung)]:
+        pytest.skip(reason)

@@ -17,7 +17,7 @@ from emulator.sandbox.base import Walls
 
 PYTHON = "/usr/bin/python3"
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_CTYPE": "C.UTF-8"}
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 Scenario = Callable[[Walls, Path], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
@@ -54,6 +54,11 @@ start("setsid", start_new_session=True)
 threading.Thread(target=count_here, daemon=True).start()
 """
 
+# In place of the descriptor, where walls hand none to the program.
+INHERITED = "socket.socket(fileno=3)"
+BOUND = """(lambda it: (os.umask(0), it.bind("/run/fclocal/w.sock"), it.listen(64), it)[-1])(
+    socket.socket(socket.AF_UNIX))"""
+
 # Runs each line of JSON text that it gets, and answers with the variable `answer`.
 SERVER = """
 import ctypes, errno, json, os, signal, socket, subprocess, sys, threading, time
@@ -79,7 +84,15 @@ class Box:
             folder.mkdir(exist_ok=True)
         self.inside = "/mnt/shared" if walls.mounts else str(self.shared)
         self.sandbox = walls.sandbox(f"c-{secrets.token_hex(4)}", self._launch(changes), self.lines.append)
+        self._changes = changes
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    def another(self) -> Any:
+        """One more of the same launch, not started."""
+        name = f"c-{secrets.token_hex(4)}"
+        if hasattr(self.sandbox, "sibling"):
+            return self.sandbox.sibling(name)
+        return self.walls.sandbox(name, self._launch(self._changes), self.lines.append)
 
     def _launch(self, changes: dict[str, Any]) -> Launch:
         mounts = (
@@ -89,7 +102,6 @@ class Box:
         # As `compose` does it for walls that can not mount: the host's own paths.
         in_place = tuple(Mount((folder,), str(folder), Access.WRITE) for folder in (self.code, self.shared))
         values: dict[str, Any] = {
-            "argv": (PYTHON, "-I", "-S", "-c", SERVER, self.token),
             "env": ENV,
             "cwd": "/code" if self.walls.mounts else str(self.code),
             "endpoint": UnixEndpoint("/run/fclocal/w.sock"),
@@ -97,9 +109,10 @@ class Box:
             "hostname": "c-test",
             "memory_mb": 256,
         }
-        program = changes.pop("program", None)
-        if program is not None:
-            values["argv"] = (PYTHON, "-I", "-S", "-c", program, self.token)
+        program = changes.pop("program", SERVER)
+        if not self.walls.inherits:
+            program = program.replace(INHERITED, BOUND)
+        values["argv"] = (PYTHON, "-I", "-S", "-c", program, self.token)
         extra = changes.pop("extra_mounts", ())
         if self.walls.mounts:
             values["mounts"] = (*mounts, *extra)
@@ -140,7 +153,8 @@ class Box:
 
     def host_pids(self) -> list[int]:
         """Processes of this instance that the host sees, by a word on their command line."""
-        return pids_with(self.token)
+        apart = getattr(self.walls, "apart", frozenset())
+        return [pid for pid in pids_with(self.token) if pid not in apart and not is_template(pid)]
 
 
 @contextlib.asynccontextmanager
@@ -173,6 +187,14 @@ def pids_with(word: str) -> list[int]:
                 if word.encode() in Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0"):
                     found.append(int(name))
     return found
+
+
+def is_template(pid: int) -> bool:
+    """Forks show an environment of their own."""
+    try:
+        return b"FCLOCAL_TEMPLATE=" in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
 
 
 def leftovers(place: Path) -> list[str]:

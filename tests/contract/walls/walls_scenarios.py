@@ -17,9 +17,8 @@ import scenarios_limits
 import scenarios_network
 import scenarios_probe
 from walls_box import SCENARIOS, leftovers
+from walls_kinds import containers_left, open_walls
 from walls_scenario import as_program
-
-from emulator.sandbox.ladder import choose_walls
 
 __all__ = ["SCENARIOS", "play"]
 MODULES = (
@@ -28,7 +27,7 @@ MODULES = (
 
 
 async def play(rung: str, name: str, place: Path) -> None:
-    walls = await choose_walls(rung, place / "state", strict=False, limits=True)
+    walls = await open_walls(rung, place / "state")
     try:
         assert walls.rung == rung
         await walls.settled()  # scenarios count processes
@@ -36,6 +35,7 @@ async def play(rung: str, name: str, place: Path) -> None:
     finally:
         await walls.aclose()
     assert not leftovers(place)
+    assert not containers_left(rung)
 
 
 if __name__ == "__main__":

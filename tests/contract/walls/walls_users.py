@@ -9,10 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from walls_scenario import SYSTEM_PYTHON, UNUSABLE
 
 ROOT = Path(__file__).parents[3]
+# Behind the interpreter's own packages: what the walls need of ours, where it is of the same version.
+SEARCH_PATH = f"{ROOT}:{Path(__file__).parent}:{Path(msgspec.__file__).parents[1]}"
 USER = "12345"  # a number that no system gives away
 
 # A machine may keep /dev/net/tun for root, where distributions leave it to everybody: a copy that only we see.
@@ -21,9 +24,12 @@ OPEN_TUN = (
 )
 
 
-def run_scenario(script: Path, arguments: Sequence[str], *, ordinary: bool, tun: Path | None = None) -> None:
-    """Run it as a program of its own. With `tun`, an empty folder, an ordinary user may use /dev/net/tun."""
-    become = _become() if ordinary else ()
+def run_scenario(
+    script: Path, arguments: Sequence[str], *, ordinary: bool, tun: Path | None = None, group: int | None = None
+) -> None:
+    """Run it as a program of its own. With `tun`, an empty folder, an ordinary user may use /dev/net/tun. He is in
+    `group` beside his own."""
+    become = _become(group) if ordinary else ()
     python = reachable_python(become)
     argv = (*become, python, "-X", "dev", "-W", "error", str(script), *arguments)
     if ordinary and tun is not None and os.access("/dev/net/tun", os.F_OK):
@@ -36,18 +42,19 @@ def run_scenario(script: Path, arguments: Sequence[str], *, ordinary: bool, tun:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def _become() -> tuple[str, ...]:
+def _become(group: int | None = None) -> tuple[str, ...]:
     if os.geteuid() != 0:
         pytest.skip("only root can become another user; this user's run is the same")
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         pytest.skip("setpriv is missing")
-    return (setpriv, f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
+    groups = "--clear-groups" if group is None else f"--groups={group}"
+    return (setpriv, f"--reuid={USER}", f"--regid={USER}", groups)
 
 
 def reachable_python(become: Sequence[str]) -> str:
     # setpriv itself can still start what the user can not, hence the question about access.
-    trial = "import os, sys, emulator; assert sys.version_info >= (3, 11) and os.access(sys.executable, os.X_OK)"
+    trial = "import os, sys, emulator.model.launch; assert os.access(sys.executable, os.X_OK)"
     for python in (sys.executable, SYSTEM_PYTHON):
         if _run((*become, python, "-c", trial)).returncode == 0:
             return python
@@ -55,6 +62,5 @@ def reachable_python(become: Sequence[str]) -> str:
 
 
 def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    path = f"{ROOT}:{Path(__file__).parent}"
-    env = {"PATH": f"{os.defpath}:/usr/sbin:/sbin", "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {"PATH": f"{os.defpath}:/usr/sbin:/sbin", "PYTHONPATH": SEARCH_PATH, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)

@@ -47,6 +47,8 @@ def test_it_comes_back_as_it_was_written_and_only_its_owner_reads_it(here):
         {"url": None},
         {"functions": [{"name": "x"}]},
         {"functions": "x"},
+        {"pending": [1]},
+        {"pending": 1},
         {"unknown": 1},
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from emulator.cli.jsonlines import to_lines
 from emulator.cli.render import LogRenderer
@@ -13,6 +14,7 @@ from emulator.model.events import (
     HookEnded,
     HookStarted,
     InstanceMoved,
+    InstanceStarted,
     InstanceWrote,
     InvocationEnded,
     InvocationRejected,
@@ -20,6 +22,7 @@ from emulator.model.events import (
     LogLine,
     Notice,
     RevisionDeployed,
+    RevisionRefused,
 )
 from emulator.model.lifecycle import State
 
@@ -46,7 +49,21 @@ def test_an_invocation_reads_as_in_fcs_log_with_three_figures_of_ours():
         "Duration: 1.23 ms, Billed Duration: 2 ms, Memory Size: 256 MB, Max Memory Used: 10.50 MB, "
         f"Cold: yes, Init: 79.69 ms, Instance: {INSTANCE}\n"
     )
-    assert text(ENDED._replace(cold=False)).endswith(f"Cold: no, Instance: {INSTANCE}\n")
+    assert text(replace(ENDED, cold=False)).endswith(f"Cold: no, Instance: {INSTANCE}\n")
+    stood = text(replace(ENDED, paused_ms=4000.0))
+    assert stood.endswith(f"Instance: {INSTANCE}, Paused: 4000.00 ms\n")
+
+
+def test_what_a_forks_memory_leaves_out_is_told_once_for_a_function():
+    forked = InstanceStarted(1.0, INSTANCE, "hello", 2, "spare", ("numpy", "torch"))
+    other = replace(forked, function="other")
+    assert text(replace(forked, start="spawn", packages=())) == ""
+    assert text(forked, forked, other, functions=("hello",)) == (
+        "fclocal: Max Memory Used of hello leaves out from now on what its instances share (numpy, torch); "
+        "--cold faithful counts it\n"
+        "fclocal: Max Memory Used of other leaves out from now on what its instances share (numpy, torch); "
+        "--cold faithful counts it\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +79,7 @@ def test_an_invocation_reads_as_in_fcs_log_with_three_figures_of_ours():
     ],
 )
 def test_a_failure_is_told_behind_the_end_line(error, detail, suffix):
-    assert f"FC Invoke End RequestId: {REQUEST}{suffix}\n" in text(ENDED._replace(error=error, detail=detail))
+    assert f"FC Invoke End RequestId: {REQUEST}{suffix}\n" in text(replace(ENDED, error=error, detail=detail))
 
 
 def test_hooks_have_their_lines():
@@ -94,7 +111,7 @@ def test_what_a_function_writes_is_left_as_it_is_also_its_colours():
 
 
 def test_with_several_functions_each_line_says_whose_it_is():
-    events = [log("one"), log("two")._replace(function="a-much-longer-name-than-fits-here")]
+    events = [log("one"), replace(log("two"), function="a-much-longer-name-than-fits-here")]
     lines = text(*events, functions=("hello", "a-much-longer-name-than-fits-here")).splitlines()
     assert lines == [f"{'hello':24} | one", "a-much-longer-name-than… | two"]
 
@@ -109,7 +126,22 @@ def test_levels_choose_among_our_own_lines_only():
 
 def test_a_redeployment_is_told_and_the_first_deployment_is_not():
     assert text(RevisionDeployed(1.0, "hello", 1, "f")) == ""
-    assert text(RevisionDeployed(1.0, "hello", 2, "f")) == "fclocal: hello is now revision 2\n"
+    once = RevisionDeployed(1.0, "hello", 2, "f", ("index.py",), 1)
+    assert text(once) == "fclocal: reloaded hello (index.py, revision 2)\n"
+    twice = RevisionDeployed(1.0, "hello", 3, "f", ("a.py", "b.py"), 2)
+    assert text(twice) == "fclocal: reloaded hello (2 files, revision 3)\n"
+    new = RevisionDeployed(1.0, "other", 1, "f", ("s.yaml",), 1)
+    assert text(new) == "fclocal: deployed other (s.yaml, revision 1)\n"
+
+
+def test_a_refused_change_names_its_place_and_what_stays():
+    refused = RevisionRefused(1.0, "hello", 2, "code/index.py:3", "SyntaxError: invalid syntax", "def handler(:")
+    assert text(refused) == (
+        "fclocal: hello was not reloaded; revision 2 stays: code/index.py:3: SyntaxError: invalid syntax\n"
+        "    def handler(:\n"
+    )
+    project = RevisionRefused(1.0, "", 0, "s.yaml:7", "is no YAML")
+    assert text(project) == "fclocal: the project was not reloaded: s.yaml:7: is no YAML\n"
 
 
 def test_a_refused_call_is_told_with_its_code():

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pathspec import GitIgnoreSpec
 
 from emulator.model.function import (
     BuildStep,
-    CustomRuntime,
     Function,
     FunctionName,
     Hook,
@@ -25,21 +24,15 @@ from emulator.model.function import (
     Trigger,
     TriggerType,
 )
-from emulator.registry.fingerprint import (
-    ALWAYS_IGNORED,
-    MAX_SUMMED_BYTES,
-    Fingerprint,
-    crc64,
-    ignored,
-    package_files,
-)
-from emulator.registry.fingerprint import fingerprint as fingerprint_of
+from emulator.model.program import CustomRuntime
+from emulator.registry.fingerprint import MAX_SUMMED_BYTES, Contents, Fingerprint, crc64, package_files
+from emulator.registry.ignoring import ALWAYS_IGNORED, ignored
 
 FUNCTION = Function(FunctionName("fn"), "python3.10")
 
 
 def fingerprint(code: Path | None, function: Function = FUNCTION) -> Fingerprint:
-    return fingerprint_of(replace(function, code=code))
+    return Contents().fingerprint(replace(function, code=code))
 
 
 @pytest.fixture
@@ -161,7 +154,24 @@ def test_what_is_not_packed_does_not_count(code: Path) -> None:
 
 
 NAMES = st.lists(
-    st.sampled_from(["a", "a.py", "x.pyc", ".git", ".s", ".fclocal", "__pycache__", ".DS_Store", ".fcignore"])
+    st.sampled_from(
+        [
+            "a",
+            "a.py",
+            "x.pyc",
+            ".git",
+            ".s",
+            ".fclocal",
+            "__pycache__",
+            ".DS_Store",
+            ".fcignore",
+            "b~",
+            ".a.py.swp",
+            "4913",
+            ".idea",
+            "a.py___jb_tmp___",
+        ]
+    )
 )
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from emulator.journal.journal import Journal
 from emulator.model.errors import ConfigError, FunctionNotFound, ServiceNotFound, StartFailed, VersionNotFound
-from emulator.model.function import CustomRuntime, Function, FunctionName, Layer, Revision
+from emulator.model.function import Function, FunctionName, Layer, Revision
+from emulator.model.program import CustomRuntime
 from emulator.registry.registry import Registry
 
 NAME = FunctionName("fn")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from emulator.model.errors import ConfigError
-from emulator.model.function import CustomRuntime, Layer, MountKind, RemoteMount, Revision
+from emulator.model.function import Layer, MountKind, RemoteMount, Revision
 from emulator.model.launch import Access, Launch, TcpEndpoint, UnixEndpoint
+from emulator.model.program import CustomRuntime
 from emulator.runtime.compose import ComposeRequest, Composition, compose
 from emulator.runtime.spec import RuntimeSpec
 

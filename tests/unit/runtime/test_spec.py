@@ -87,7 +87,7 @@ def test_a_runtimes_folder_that_is_not_there(tmp_path: Path) -> None:
         ("{home}/bootstrap.py", "{hom}/bootstrap.py", 17, "'interpreter.argv' has {hom}; known are {interpreter}"),
         ('links = ["python{version}", "python3", "python"]', "links = []", 16, "'interpreter.links' must be a list"),
         ('"python3.12" = 11', '"python3.12" = "11"', None, "'debian.python3.12' must be a whole number"),
-        ('"python3.12" = 11', '"python3.13" = 11', 11, "[debian] names 'python3.13', which is not in [names]"),
+        ('"python3.12" = 11', '"python3.13" = 11', 11, "[debian] or [images]: 'python3.13' is not in [names]"),
         ('[bundled."python3.10"]', '[bundled."python3"]', 22, "[bundled] names 'python3', which is not in [names]"),
         ('oss2 = "oss2"', "oss2 = true", 24, "'bundled.python3.10.oss2' must be a text"),
         ('"python3.9" = "3.9"', '"python3.9" = 3.9', 6, "'names.python3.9' must be a text"),

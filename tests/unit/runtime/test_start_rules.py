@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from emulator.model.errors import StartFailed
-from emulator.model.function import Api, BuildStep, CustomRuntime, Revision
+from emulator.model.function import Api, BuildStep, Revision
+from emulator.model.program import CustomRuntime
 from emulator.runtime.compose import ComposeRequest, Composition, compose
 from emulator.runtime.spec import RuntimeSpec
 from tests.unit.runtime.conftest import write_script

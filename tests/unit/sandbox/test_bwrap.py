@@ -21,7 +21,7 @@ def rung() -> BwrapRung:
 @pytest.fixture
 def folders(tmp_path: Path) -> InstanceFolders:
     (tmp_path / "c-1").mkdir()
-    return InstanceFolders(tmp_path / "c-1", tmp_path / "sockets")
+    return InstanceFolders(tmp_path / "c-1", tmp_path / "sockets", "run")
 
 
 def launch(*sources: Path) -> Launch:

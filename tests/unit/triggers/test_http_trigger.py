@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ SAMPLE = HttpRequest(
 
 
 def _event(**changes: Any) -> Any:
-    return json.loads(to_event(dataclasses.replace(SAMPLE, **changes)))
+    return json.loads(to_event(msgspec.structs.replace(SAMPLE, **changes)))
 
 
 def test_the_sample_of_the_contract() -> None:

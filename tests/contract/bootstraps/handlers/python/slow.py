@@ -1,5 +1,7 @@
 """Requests that take as long as the test wants."""
 import logging
+import os
+import signal
 import threading
 import time
 
@@ -23,6 +25,19 @@ def waits(event, context):
     print("waiting")
     while True:
         time.sleep(600)
+
+
+def ends_a_child(event, context):
+    """As multiprocessing ends the workers of a pool."""
+    ready, awake = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(awake, b".")  # Python forgets the signals of a child that has only just begun
+        while True:
+            time.sleep(0.05)  # and looks at one that came just before a call only after it
+    os.read(ready, 1)
+    os.kill(child, signal.SIGTERM)
+    return str(os.waitpid(child, 0)[1])
 
 
 def meets(event, context):

@@ -1,0 +1,76 @@
+// All words of the report, in both languages.
+
+const EN = {
+  coldStart: "Cold start of {0}",
+  skip: "Skip to the report",
+  language: "中文",
+  theme: "Light or dark",
+  median: "median", p95: "p95", spread: "spread", memory: "memory", runs: "cold starts", failed: "failed",
+  spreadTold: "between the quartiles",
+  measuring: "measuring", measuringTold: "taken off",
+  comparison: "Comparison", base: "before", now: "now", change: "change",
+  nothingChanged: "No phase and no package differs by a millisecond.",
+  changesTold: "What is certain comes first, in colour: chance does not explain it. Imports by package, without what else they import.",
+  waterfall: "Waterfall", run: "Run", side: "Code", typical: "typical", previous: "Previous run", next: "Next run",
+  from: "Show from",
+  phase: "phase", import: "import", read: "file", unnamed: "(unnamed)", phases: "Phases",
+  unnamedTold: "between the phases: nobody said what it went into",
+  rowTold: "{0}: {1} ms, from {2} ms on",
+  distribution: "each run", dotsTold: "{0} runs, from {1} to {2} ms",
+  imports: "Imports", search: "Search a module", bySize: "largest first", bySelf: "by own time", zoomOut: "Zoom out",
+  flameTold: "Width is time. Click or Enter: into a module. Escape: back out. Arrow keys: to its neighbours.",
+  allImports: "all imports", cumulative: "with imports", itself: "itself", compiling: "compiled", importer: "imported by",
+  module: "module", allModules: "Modules", packages: "Packages", package: "package", modules: "modules", size: "MB", found: "{0} found, {1} ms",
+  moreRows: "Show all {0}",
+  kind: "Kind", filesTold: "{0}: {1} files, {2} ms",
+  allFiles: "all", data: "data", bytecode: "bytecode", source: "source", library: "libraries",
+  files: "Files", file: "file", wasRead: "read", mapped: "mapped", opened: "opened", busy: "ms", cached: "cached before",
+  advice: "Advice", noAdvice: "Nothing here is worth a change.", upTo: "up to {0} ms", saves: "{0} ms",
+  about: "Conditions", settings: "Settings", notes: "To know",
+  measuredOn: "Measured", version: "fclocal", machine: "Machine", function: "Function", runtime: "Runtime", limits: "Limits",
+  event: "Event", package_size: "Code and layers", noneChosen: "none chosen",
+  measuringNote: "What measuring took ({0} ms of a run, by its own count) is taken off of all times here.",
+  mappedNote: "What is read through mapped memory is counted in bytes; its time can not be seen, and is a part of what touched it.",
+  noImports: "No imports were told of this runtime.", noFiles: "No file reads were counted.",
+};
+
+const ZH = {
+  coldStart: "{0} 的冷启动",
+  skip: "跳到报告",
+  language: "English",
+  theme: "浅色或深色",
+  median: "中位数", p95: "p95", spread: "离散度", memory: "内存", runs: "次冷启动", failed: "次失败",
+  spreadTold: "四分位距",
+  measuring: "测量开销", measuringTold: "已扣除",
+  comparison: "对比", base: "之前", now: "现在", change: "变化",
+  nothingChanged: "所有阶段和包的差异都不到一毫秒。",
+  changesTold: "确定的变化在前，以颜色标出：无法用偶然解释。导入按包计，不含它导入的其他包。",
+  waterfall: "瀑布图", run: "运行", side: "代码", typical: "典型", previous: "上一次运行", next: "下一次运行",
+  from: "显示不少于",
+  phase: "阶段", import: "导入", read: "文件", unnamed: "（未命名）", phases: "阶段",
+  unnamedTold: "各阶段之间：无法说明用在哪里",
+  rowTold: "{0}：{1} 毫秒，从 {2} 毫秒开始",
+  distribution: "每次运行", dotsTold: "{0} 次运行，{1} 到 {2} 毫秒",
+  imports: "导入", search: "搜索模块", bySize: "大的在前", bySelf: "按自身时间", zoomOut: "缩小",
+  flameTold: "宽度表示时间。单击或回车：进入模块。Esc：返回。方向键：移到相邻模块。",
+  allImports: "全部导入", cumulative: "含导入", itself: "自身", compiling: "编译", importer: "导入者",
+  module: "模块", allModules: "模块", packages: "包", package: "包", modules: "模块数", size: "MB", found: "找到 {0} 个，{1} 毫秒",
+  moreRows: "显示全部 {0} 行",
+  kind: "类型", filesTold: "{0}：{1} 个文件，{2} 毫秒",
+  allFiles: "全部", data: "数据", bytecode: "字节码", source: "源码", library: "库",
+  files: "文件", file: "文件", wasRead: "读取", mapped: "映射", opened: "打开次数", busy: "毫秒", cached: "之前已缓存",
+  advice: "建议", noAdvice: "没有值得改动的地方。", upTo: "最多 {0} 毫秒", saves: "{0} 毫秒",
+  about: "测量条件", settings: "设置", notes: "须知",
+  measuredOn: "测量时间", version: "fclocal", machine: "机器", function: "函数", runtime: "运行环境", limits: "规格",
+  event: "事件", package_size: "代码和层", noneChosen: "未选择",
+  measuringNote: "测量本身的开销（每次运行 {0} 毫秒，由其自行统计）已从这里的所有时间中扣除。",
+  mappedNote: "通过内存映射读取的内容只统计字节数；其时间无法单独看到，计入访问它的代码。",
+  noImports: "该运行环境没有导入记录。", noFiles: "没有统计文件读取。",
+};
+
+export const WORDS = { en: EN, zh: ZH };
+
+/** A function that gives words of one language: `word("found", 3, 12)`. */
+export function wordsOf(language) {
+  return (key, ...values) => WORDS[language][key].replace(/\{(\d)\}/g, (_, n) => values[n]);
+}

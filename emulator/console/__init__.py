@@ -1,0 +1,1 @@
+"""Pages for a person, and figures for other programs, over HTTP: readers of the journal."""

@@ -1,0 +1,1 @@
+"""Files of editors: what fclocal adds to them, and how it does so without touching anything else."""

@@ -1,0 +1,1 @@
+"""What changes on the disk becomes a new revision while the emulator runs."""

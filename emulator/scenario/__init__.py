@@ -1,0 +1,1 @@
+"""What happens to functions over hours, played in seconds."""
