@@ -81,9 +81,11 @@ def test_a_share_and_a_disk_at_another_speed_have_the_same_files_and_vanish(some
         ours = [place for place in places if f"/{running.process.pid}-" in place]
         assert len(ours) >= 2, "code and share at least"
 
+        running.folders()  # asked while it lives: by its process it is known
         running.signal(signal.SIGKILL)
         running.ended()
         eventually(lambda: not any(Path(place).parent.exists() for place in ours), "their folders are gone")
+        eventually(lambda: running.folders() == [], "the reaper is done")
     mounts = Path("/proc/self/mountinfo").read_text()
     assert not any(place in mounts for place in ours)
     assert (shared / "model.bin").read_bytes() == MODEL, "nothing was removed through a view of it"

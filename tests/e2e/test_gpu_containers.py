@@ -131,7 +131,8 @@ def podman() -> Iterator[docker.APIClient]:
         pytest.skip("podman is not installed here, or this is not root")
     folder = Path(tempfile.mkdtemp(prefix="fcp-"))
     address = f"unix://{folder}/p.sock"
-    service = subprocess.Popen(["podman", "system", "service", "--time=0", address], stderr=subprocess.DEVNULL)
+    command = ["podman", "system", "service", "--time=0", address]
+    service = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)  # conmon writes files where it starts
     try:
         eventually((folder / "p.sock").exists, "podman's socket")
         with contextlib.closing(docker.APIClient(base_url=address, version="1.41")) as api:

@@ -51,7 +51,8 @@ def podman() -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         # It leaves the archives that it was given.
         env = {**os.environ, "TMPDIR": str(folder)}
-        service = subprocess.Popen([*argv, "system", "service", "--time=0", address], stdout=log, stderr=log, env=env)
+        command = [*argv, "system", "service", "--time=0", address]  # conmon writes files where it starts
+        service = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=env)
     try:
         deadline = time.monotonic() + 30
         while not (folder / "p.sock").exists():
