@@ -1,8 +1,8 @@
 """An engine as it is reached from another machine or into a virtual one: over TCP, and by nothing else; and this
 machine as a virtual one hands on what its containers send it.
 
-python relay.py TO [HOST:PORT] passes on what comes there, by default to a free port of 127.0.0.1, and prints the port.
-TO is the path of a socket, or a port of 127.0.0.1.
+python relay.py TO [HOST:PORT [HELD]] passes on what comes there, by default to a free port of 127.0.0.1, and prints the
+port. TO is the path of a socket, or a port of 127.0.0.1. A request with HELD in it is held back for a moment.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _CHUNK_BYTES = 64 * 1024
+_HELD_SECONDS = 0.5
+_ANY_PORT = "127.0.0.1:0"
 
 
 @contextlib.contextmanager
-def relayed(engine: Path) -> Iterator[str]:
-    """The address, for DOCKER_HOST, at which the engine answers that listens on this unix socket."""
-    with _running(str(engine)) as port:
+def relayed(engine: Path, held: str = "") -> Iterator[str]:
+    """The address, for DOCKER_HOST, at which the engine answers that listens on this unix socket. It hears of requests
+    with `held` in them later than of those that come behind."""
+    with _running(str(engine), _ANY_PORT, held) as port:
         yield f"tcp://127.0.0.1:{port}"
 
 
@@ -42,13 +45,13 @@ def _running(*words: str) -> Iterator[int]:
             relay.kill()
 
 
-async def serve(target: str, place: str = "127.0.0.1:0") -> None:
+async def serve(target: str, place: str = _ANY_PORT, held: str = "") -> None:
     async def both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if target.isdigit():
             there, back = await asyncio.open_connection("127.0.0.1", int(target))
         else:
             there, back = await asyncio.open_unix_connection(target)
-        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+        await asyncio.gather(pass_on(reader, back, held.encode()), pass_on(there, writer))
         for end in (writer, back):
             end.close()
 
@@ -58,10 +61,12 @@ async def serve(target: str, place: str = "127.0.0.1:0") -> None:
     await server.serve_forever()
 
 
-async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter, held: bytes = b"") -> None:
     """Each way has its own end: an attached stream is read long after nothing more is written."""
     with contextlib.suppress(OSError):
         while chunk := await source.read(_CHUNK_BYTES):
+            if held and held in chunk:
+                await asyncio.sleep(_HELD_SECONDS)
             target.write(chunk)
             await target.drain()
     with contextlib.suppress(OSError):

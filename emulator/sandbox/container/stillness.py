@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 from emulator.model.errors import SandboxError
@@ -16,6 +17,8 @@ class Stillness:
 
     def __init__(self, group: Group, container: Container) -> None:
         self._container = container
+        # The engine takes a pause and its end as they come: who thaws waits for the pause that is on its way.
+        self._asking = asyncio.Lock()
         self._paused = False
         self._freezer: Freezer | None = None
         with contextlib.suppress(OSError):
@@ -28,18 +31,30 @@ class Stillness:
     async def freeze(self) -> None:
         if self._freezer is not None:
             await self._freezer.freeze()
-        elif not self._paused:
-            self._paused = True
+        else:
+            # Who gives it up does not take back what a thread of ours is asking of the engine.
+            await asyncio.shield(asyncio.get_running_loop().create_task(self._pause()))
+
+    async def thaw(self) -> None:
+        self.thaw_now()
+        if self._freezer is None:
+            await asyncio.shield(asyncio.get_running_loop().create_task(self._unpause()))
+
+    async def _pause(self) -> None:
+        async with self._asking:
+            if self._paused:
+                return
             try:
                 await self._container.pause()
             except SandboxError:
                 if not await self._is_paused():
-                    self._paused = False
                     raise
+            self._paused = True
 
-    async def thaw(self) -> None:
-        self.thaw_now()
-        if self._paused:
+    async def _unpause(self) -> None:
+        async with self._asking:
+            if not self._paused:
+                return
             try:
                 await self._container.unpause()
             except SandboxError:

@@ -97,6 +97,19 @@ async def a_frozen_instance_can_be_killed_and_stopped(walls: Walls, place: Path)
 
 
 @scenario
+async def an_end_that_overtakes_a_freeze_is_one(walls: Walls, place: Path) -> None:
+    for end in ("kill", "stop"):
+        async with box(walls, place) as made:
+            assert await made.ask("answer = 'awake'") == "awake"
+            freezing = asyncio.create_task(made.sandbox.freeze())
+            await asyncio.sleep(0)
+            how = await (made.sandbox.kill() if end == "kill" else made.sandbox.stop(PATIENCE))
+            assert how.signal == (signal.SIGKILL if end == "kill" else signal.SIGTERM)
+            await freezing
+            await until(lambda made=made: not made.host_pids())
+
+
+@scenario
 async def tmp_has_a_size(walls: Walls, place: Path) -> None:
     if not walls.mounts:
         return

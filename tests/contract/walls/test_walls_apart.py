@@ -34,6 +34,7 @@ DOCKER = Path("/var/run/docker.sock")
 # what hears of something a moment later is not here.
 SCENARIOS = (
     "a_frozen_instance_can_be_killed_and_stopped",
+    "an_end_that_overtakes_a_freeze_is_one",
     "answers_on_its_endpoint",
     "code_is_writable_and_the_host_untouched",
     "exits_are_told_apart",
@@ -80,6 +81,17 @@ def place() -> Iterator[Path]:
 def test_containers_apart(name: str, place: Path) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(play(CONTAINER_APART, name, place))
+
+
+def test_an_end_overtakes_a_freeze_that_the_engine_has_not_heard_of(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        relayed(DOCKER, held="/pause ") as address,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        monkeypatch.setenv("DOCKER_HOST", address)
+        runner.run(play(CONTAINER_APART, "an_end_that_overtakes_a_freeze_is_one", place))
 
 
 @asynccontextmanager
