@@ -17,6 +17,8 @@ from emulator.model.limits import MB
 
 # How much more than its size must have been read of a file: a header that is looked at first is no second time.
 READ_AGAIN = 1.5
+# So much is advice however quickly it is read here, from memory: where it comes from NAS, OSS or an image it is not.
+MUCH_AGAIN = 32 * MB
 LARGE_CODE = 50 * MB
 UNTOUCHED_SHARE = 0.2
 
@@ -26,7 +28,7 @@ def read_again(case: Case) -> Iterator[Advice]:
     for row in case.summary.files:
         if row.size > 0 and row.read >= row.size * READ_AGAIN:
             saving = row.busy_ms * (1 - row.size / row.read)
-            if saving >= case.least_ms:
+            if saving >= case.least_ms or row.read - row.size >= MUCH_AGAIN:
                 yield _read_again(case, row, saving)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-# It comes right behind the first answer.
-PATIENCE_SECONDS = 0.5
+# It comes right behind the first answer, from a busy machine later: who is frozen before has told nothing.
+PATIENCE_SECONDS = 3.0
 
 
 class Telling:

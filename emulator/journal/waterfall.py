@@ -23,8 +23,8 @@ from emulator.model.events import (
 from emulator.model.inner_events import FilesRead
 from emulator.model.lifecycle import State
 
-# What an instance tells of its start comes right behind its first answer, if it comes.
-PATIENCE_SECONDS = 2.0
+# What an instance tells of its start comes right behind its first answer; a busy machine takes its time.
+PATIENCE_SECONDS = 10.0
 # Births that are not over: instances that were never asked for anything are among them.
 MOST_BIRTHS = 2000
 MOST_PREPARATIONS = 10

@@ -135,6 +135,12 @@ def test_a_file_that_was_read_once_or_looked_into_first_is_none():
     assert not any(name.startswith("read_again") for name in advice(cold_start(reads=(once,))))
 
 
+def test_much_that_is_read_again_is_told_also_where_memory_is_quick():
+    for size, told in ((200 * MB, True), (2 * MB, False)):
+        twice = FileRead("/code/model.bin", size, 2 * size, 0, 2, 905.0, 8.0)
+        assert ("read_again /code/model.bin" in advice(cold_start(reads=(twice,)))) is told
+
+
 # --- size ---
 
 
