@@ -18,6 +18,9 @@ from emulator.model.lifecycle import State
 from emulator.model.limits import SESSION_SLOTS
 from emulator.scheduler.plan import Rules, Waiting
 
+# An end takes as much of the processors as a start from a spare does, and is what nobody waits for.
+LINGER_SECONDS = 0.1
+
 OnTaken = Callable[[Instance | FclocalError], None]
 
 
@@ -132,7 +135,16 @@ class Pool:
     def size(self) -> int:
         """What counts against the limits: those that are coming, not those that are going (runtime-contract.md §1.2:
         a new instance takes the place of one that is being stopped)."""
-        return self.unmade + sum(not it.ended for it in self.instances.values())
+        staying = (it for it in self.instances.values() if not it.ended)
+        return self.unmade + sum(self.current or it.in_flight > 0 or it.paused for it in staying)
+
+    @property
+    def lingers(self) -> bool:
+        """Whether its instances, which no name points at any more, may be there for a moment beside those that come in
+        their place: nobody waits for them or for their end, and they hold no port and no card."""
+        function = self.revision.function
+        holds = function.is_custom or function.gpu is not None
+        return not (holds or self.waiters or self.gone is not None)
 
     @property
     def empty(self) -> bool:

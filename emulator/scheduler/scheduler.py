@@ -18,7 +18,7 @@ from emulator.scheduler.handover import HandOver, Patch
 from emulator.scheduler.idling import Idling
 from emulator.scheduler.nursery import Maker, Nursery
 from emulator.scheduler.plan import Create, Decision, Freeze, Give, Plan, Refuse, Retire, View, plan
-from emulator.scheduler.pool import OnTaken, Pool, Waiter, waiting
+from emulator.scheduler.pool import LINGER_SECONDS, OnTaken, Pool, Waiter, waiting
 from emulator.scheduler.views import Limits, make_gpu_room, rules_of, view_of
 
 SOON_SECONDS = 0.001
@@ -145,7 +145,10 @@ class Scheduler:
             pool.current = False
             for instance in pool.instances.values():
                 instance.debugger.retire(instance)
-            self._replan(pool)
+            if pool.lingers and not self._closed:
+                self._arm(pool, self._journal.now() + LINGER_SECONDS)
+            else:
+                self._replan(pool)
 
     async def ended(self, revision: Revision) -> None:
         """As `withdraw`; returns when its last instance is gone."""

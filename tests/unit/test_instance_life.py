@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from emulator.model.errors import SandboxError
 from emulator.model.events import HookEnded, InstanceMoved, InvocationStarted, Notice
-from emulator.model.function import Api, Hook, Isolation
+from emulator.model.function import Api, Hook, Isolation, Revision
 from emulator.model.invocation import FunctionError
 from emulator.model.launch import Exit
 from emulator.model.lifecycle import State, StopReason
+from emulator.scheduler import scheduler
 from tests.support.core import HELLO, core
 from tests.support.fake_walls import FakeReply, FakeRequest, echo
 
@@ -145,6 +146,36 @@ def test_a_withdrawn_revision_finishes_what_runs():
             c.scheduler.withdraw(c.revision)
             opened.set()
             assert (await call).body == b"old"
+            gone = await c.until(lambda e: isinstance(e, InstanceMoved) and e.after is State.STOPPED)
+            assert gone.reason == "replaced"
+
+    run(main())
+
+
+@pytest.mark.parametrize("runtime", ["python3.10", "custom.debian10"])
+def test_an_idle_instance_of_old_code_leaves_its_place_at_once(runtime, monkeypatch):
+    """It ends when the new one has answered, but for a program of the user's, which may hold a port."""
+    monkeypatch.setattr(scheduler, "LINGER_SECONDS", 3600.0)
+
+    async def main():
+        async with core(function=replace(HELLO, runtime=runtime), max_instances=1, queue_timeout=600.0) as c:
+            await c.invoke(b"old")
+            (old,) = c.scheduler.instances()
+            c.scheduler.withdraw(c.revision)
+            lingers = old.state is State.IDLE
+            new = Revision(c.revision.function, 2, "e" * 8, None)
+            assert (await asyncio.wait_for(c.invoke(b"new", revision=new), 20)).body == b"new"
+            assert lingers is (runtime == "python3.10")
+            assert old.state is State.IDLE if lingers else old.ended
+
+    run(main())
+
+
+def test_an_idle_instance_of_old_code_ends():
+    async def main():
+        async with core() as c:
+            await c.invoke(b"old")
+            c.scheduler.withdraw(c.revision)
             gone = await c.until(lambda e: isinstance(e, InstanceMoved) and e.after is State.STOPPED)
             assert gone.reason == "replaced"
 
