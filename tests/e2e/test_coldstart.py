@@ -89,9 +89,9 @@ def test_each_run_is_a_cold_start_of_its_own(shop):
 
 
 def test_a_person_sees_tables_and_the_verdict(shop):
-    shop.run("coldstart", "hello", "-n", "2", "--no-warm-up", "--save", "base")
+    shop.run("coldstart", "hello", "-n", "10", "--no-warm-up", "--save", "base")
     shop.write({"code/heavy.py": SLOW})
-    done = shop.run("coldstart", "hello", "-n", "4", "--compare", "base", "--budget", "load<300ms")
+    done = shop.run("coldstart", "hello", "-n", "10", "--compare", "base", "--budget", "load<300ms")
     assert done.returncode == 1
     assert "median" in done.stdout and "first_request" in done.stdout
     assert "over the budget: load<300ms is " in done.stdout
@@ -134,9 +134,9 @@ def test_a_revision_is_compared_side_by_side(shop):
             "code/heavy.py": f"import sys\nsys.path.append('/code/3rd-packages')\n{SLOW}\n",
         }
     )
-    told = measure(shop, "-n", "4", "--compare", "git:HEAD")
+    told = measure(shop, "-n", "10", "--compare", "git:HEAD")
     comparison = told["comparison"]
-    assert comparison["paired"] is True and comparison["rounds"] == 4
+    assert comparison["paired"] is True and comparison["rounds"] == 10
     assert comparison["base"] == "git:HEAD" and comparison["new"] == "working tree"
     assert comparison["new_ms"] - comparison["base_ms"] > 500
     assert comparison["verdict"] == "slower"
@@ -196,7 +196,9 @@ def test_an_emulator_that_runs_measures_beside_its_other_work(shop):
         assert json.loads(failed["error"])["errorMessage"] == "as asked" and failed["runs"] == []
         assert ask("coldstart_studies")["base"]["runs"] == 2
         assert ask("coldstart_studies", name="base") == study
-        assert ask("coldstart_compare", base="base")["comparison"]["verdict"] == "same"
+        compared = ask("coldstart_compare", base="base")
+        assert compared["comparison"]["verdict"] == "too_few" and compared["because"] == []
+        assert compared["verdict"]["en"] == "too few runs to tell: 2, and each side needs at least 10"
         assert "nowhere" in ask("coldstart", 400, function="nowhere")["message"]
         assert running.call("hello")[1] == warm
 

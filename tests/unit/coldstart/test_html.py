@@ -79,7 +79,7 @@ def test_all_scripts_of_the_folder_are_a_part_of_the_page():
 
 
 def test_two_studies_are_told_with_what_changed_for_certain_first():
-    runs = [several(tuple(factor * (1 + n / 200) for n in range(8))) for factor in (1.0, 1.1)]
+    runs = [several(tuple(factor * (1 + n / 200) for n in range(10))) for factor in (1.0, 1.1)]
     found = compare(*runs, ("git:main", "this code"), paired=True)
     sides = [Side(name, summary(its)) for name, its in zip(("git:main", "this code"), runs, strict=True)]
     text = made.html_report(sides, (), found)
