@@ -119,6 +119,17 @@ if len(open({str(shop.root / "count")!r}).read()) > 3:
     assert len(last["runs"]) == 2 and "the fourth one" in last["error"]
 
 
+def test_a_compiler_that_fails_is_run_once_and_told_once(shop):
+    """What notes file reads can not be made then, and no cold start is longer by that."""
+    shop.write({"cc": f"#!/bin/sh\necho once >> {shop.root}/compiled\nexit 1\n"})
+    (shop.root / "cc").chmod(0o755)
+    shop.env["CC"] = str(shop.root / "cc")
+    done = shop.run("coldstart", "hello", "-n", "3", "--no-advice", "--json")
+    assert [run["reads"] for run in found(done)["study"]["runs"]] == [[], [], []]
+    assert done.stderr.count("file reads are not measured: ") == 1
+    assert (shop.root / "compiled").read_text().split() == ["once"]
+
+
 def test_a_handler_that_fails_is_told_with_its_log(shop):
     done = shop.run("coldstart", "hello", "-n", "2", "-e", "fail")
     assert done.returncode == 1
