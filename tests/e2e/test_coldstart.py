@@ -214,10 +214,10 @@ def test_an_emulator_that_runs_measures_beside_its_other_work(shop):
         assert running.call("hello")[1] == warm
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_is_left_of_a_comparison_that_is_ended(shop, number):
     repository(shop)
-    if number == signal.SIGINT:  # in the middle of a start that takes its time
+    if number != signal.SIGKILL:  # in the middle of a start that takes its time
         shop.write({"code/heavy.py": "import time\ntime.sleep(600)\n"})
     command = [*shop.command, "coldstart", "hello", "-n", "1000", "--compare", "git:HEAD"]
     process = subprocess.Popen(
@@ -237,11 +237,12 @@ def test_nothing_is_left_of_a_comparison_that_is_ended(shop, number):
             process.kill()
         process.communicate()
     eventually(lambda: not instances(shop), "no instance is left")
-    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     if number == signal.SIGKILL:
         assert list((shop.state / "coldstart").glob("tree-*"))
         measure(shop, "-n", "1", "--compare", "git:HEAD")
     assert not list((shop.state / "coldstart").glob("tree-*"))
+    assert not list((shop.state / "run").iterdir())
     assert git(shop.root, "worktree", "list").count("\n") == 1
 
 
