@@ -6,12 +6,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import MEET, PATIENCE_SECONDS, Meeting, Workshop
+from tests.support.command import MEET, PATIENCE_SECONDS, Meeting, Workshop, eventually
 
 CODE = MEET + "\ndef handler(event, context):\n    return meet({port})\n"
 COMMANDS = {
@@ -68,6 +69,32 @@ def test_it_ends_as_at_ctrl_c(shop: Workshop, meeting: Meeting, name: str, numbe
     assert process.returncode == 128 + number, err
     assert "Traceback" not in err
     assert not [*(shop.state / "run").iterdir()] and not marked(shop)
+
+
+# The command, which is ended when it has done its work and closes its walls.
+AT_THE_END = """
+import os, signal
+from emulator.cli.main import main
+from emulator.sandbox.reaper import Reaper
+
+whole = Reaper.aclose
+
+async def aclose(self):
+    os.kill(os.getpid(), signal.SIGTERM)
+    await whole(self)
+
+Reaper.aclose = aclose
+main()
+"""
+
+
+@pytest.mark.parametrize("args", [("doctor",), ("invoke", "hello", "-e", "x")], ids=lambda args: args[0])
+def test_nothing_is_left_where_it_is_ended_at_its_end(workshop: Workshop, args: Sequence[str]) -> None:
+    workshop.project("def handler(event, context):\n    return 'done'\n", hello={})
+    with running(workshop, [sys.executable, "-c", AT_THE_END, *args]) as process:
+        _, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode in (0, 143), err  # it may be done before it hears of it
+    eventually(lambda: not [*(workshop.state / "run").iterdir()], "no folder is left")
 
 
 def test_a_build_ends_with_what_it_runs(shop: Workshop, meeting: Meeting) -> None:
