@@ -115,7 +115,7 @@ class Emulator:
         return self
 
     async def _start(self) -> None:
-        settings, clock = self.settings, SystemClock()
+        settings, clock, crashes = self.settings, SystemClock(), CrashFiles(self.state_dir)
         await self._build_walls()
         await self.switchboard.open(self.walls.process.sockets)
         self._stack.push_async_callback(self.switchboard.aclose)
@@ -123,7 +123,7 @@ class Emulator:
         account = settings.account(self.project.region)
         registry = Registry(self.state_dir, self.journal)
         self._stack.callback(registry.close)
-        self.deployments = Deployments(registry, self._catalog, self.journal, self.settings.image_registry)
+        self.deployments = Deployments(registry, self._catalog, self.journal, crashes, settings.image_registry)
         # After all instances, whose images may be removed then.
         self._stack.push_async_callback(self.deployments.aclose)
         self._scheduler = scheduler = self._make_scheduler(account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -19,10 +20,25 @@ from emulator.model.errors import UserError
 from emulator.scenario.happenings import Advanced, told
 
 ADVANCE = "advance"
+# An option by its looks, of which there is none that begins so.
+_BACK = re.compile(r"-\.?\d")
+
+
+class _Command(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            if _BACK.match(word):
+                raise _only_ahead(word)
+        return super().parse_args(ctx, args)
+
+
+def _only_ahead(duration: str) -> UserError:
+    return UserError(f"the clock only moves ahead, and not by {duration}", "fclocal clock advance 6m")
 
 
 @click.command(
     "clock",
+    cls=_Command,
     params=[
         click.Argument(["what"], required=False, metavar="[advance"),
         click.Argument(["duration"], required=False, metavar="DURATION]"),
@@ -44,13 +60,20 @@ def command(ctx: click.Context, /, what: str | None, duration: str | None, **val
         raise UserError(f"there is no `fclocal clock {what}`", "fclocal clock advance 6m")
     if what is not None and duration is None:
         raise UserError("by how long the clock is to be moved ahead is missing", "fclocal clock advance 6m")
-    try:
-        seconds = read_duration(duration) if duration is not None else 0.0
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    seconds = _ahead(duration) if duration is not None else 0.0
     place = workplace(ctx, values)
     _show(_asked(place, seconds), place)
     return 0
+
+
+def _ahead(duration: str) -> float:
+    try:
+        seconds = read_duration(duration)
+    except ValueError as error:
+        raise UserError(str(error), "fclocal clock advance 6m") from None
+    if not seconds:
+        raise _only_ahead(duration)
+    return seconds
 
 
 def _asked(place: Workplace, seconds: float) -> Advanced:

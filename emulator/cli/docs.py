@@ -38,7 +38,8 @@ CODES = f"""
 `doctor`: something can be lifted. `parity`: differences. `sweep`: no size is enough |
 | 2 | it was not done: wrong usage or project file, or FC refused the call. One message says what, where and what next |
 | {CRASHED} | a fault of fclocal; `.fclocal/crash-*.txt` says what happened |
-| {INTERRUPTED} | Ctrl-C; for `start`, Ctrl-C twice (143 for a second SIGTERM) |
+| {INTERRUPTED} | Ctrl-C; SIGTERM is 143, and a closed terminal 129. What the command made is gone. `start` is ended \
+so by the second one; the first stops it in good order |
 
 A disk that is full under the output is 2 too. A fault of fclocal while it answers a request ends nothing: it is kept in
 such a file as well, and the caller gets 500 `InternalServerError`, whose message names the file.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +16,7 @@ from typing import TextIO
 import click
 
 from emulator import __version__
+from emulator.cli.ended import Ended, exit_code, raising
 from emulator.cli.session import COMPLETE_VARIABLE, PROGRAM, Session
 from emulator.cli.terminal import Terminal
 from emulator.model.errors import FCError, UserError
@@ -23,7 +25,7 @@ OK = 0
 FUNCTION_FAILED = 1
 USAGE = 2
 CRASHED = 70
-INTERRUPTED = 130
+INTERRUPTED = exit_code(signal.SIGINT)
 # A disk, a quota or a file that takes no more, and a device that is gone.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -101,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if isinstance(stream, TextIOWrapper):
             # A function may print what the terminal's encoding has no character for.
             stream.reconfigure(errors="backslashreplace")
-    code = run_command(sys.argv[1:] if argv is None else argv, sys.stdout, sys.stderr)
+    with raising():
+        code = run_command(sys.argv[1:] if argv is None else argv, sys.stdout, sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -121,8 +124,10 @@ def run_command(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     except click.ClickException as error:
         error.show(err)
         return USAGE
-    except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click makes an Abort of what was raised.
+        cause = error.__cause__ or error
+        return exit_code(cause.number) if isinstance(cause, Ended) else INTERRUPTED
     except BrokenPipeError:
         # Who read our output is gone, as in `fclocal event list | head -1`.
         return OK

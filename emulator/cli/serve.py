@@ -42,7 +42,8 @@ async def serve(emulator: RunningEmulator, settings: Settings, terminal: Termina
             tell_endpoint(emulator, settings)
             emulator.on_project(lambda _: tell_endpoint(emulator, settings))
             follower.start()
-            settling = asyncio.create_task(_tell_when_settled(emulator, settings))
+            if emulator.deployments.pending:
+                settling = asyncio.create_task(_tell_pending(emulator, settings))
             _settle_memory()
             await signals.first.wait()
             follower.flush()  # what it knows is a moment old, and an invocation may just have begun
@@ -70,9 +71,10 @@ def tell_endpoint(emulator: RunningEmulator, settings: Settings) -> None:
     write_endpoint(settings.state_dir, replace(endpoint, pending=tuple(emulator.deployments.pending)))
 
 
-async def _tell_when_settled(emulator: RunningEmulator, settings: Settings) -> None:
-    """Functions whose images are built or pulled answer later than the others."""
-    if emulator.deployments.pending:
+async def _tell_pending(emulator: RunningEmulator, settings: Settings) -> None:
+    """Functions whose images are built or pulled answer later than the others, one after the other."""
+    tell_endpoint(emulator, settings)  # one may have settled since it was told
+    while emulator.deployments.pending:
         await emulator.deployments.settled()
         tell_endpoint(emulator, settings)
 

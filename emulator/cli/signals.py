@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first asks for a stop, the second for an end at once."""
+"""Ctrl-C, SIGTERM and a closed terminal while `start` runs: the first stops it, the second ends everything at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import signal
 from types import TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from emulator.cli.ended import ENDING, exit_code
+
+SIGNALS = (signal.SIGINT, *ENDING)
 
 
 class StopSignals:
@@ -35,5 +37,5 @@ class StopSignals:
 
     @property
     def exit_code(self) -> int:
-        """128 + the last signal's number, as a shell counts a process that was ended."""
-        return 128 + self._number
+        """By the last signal."""
+        return exit_code(self._number)

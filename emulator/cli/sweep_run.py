@@ -58,6 +58,7 @@ class Sweep:
             reload=False,
             cold="faithful",
             postmortem=False,
+            cpu=None,  # each size has its own
             max_instances=1,
             queue_timeout=QUEUE_SECONDS,
         )

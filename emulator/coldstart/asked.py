@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from emulator.coldstart import store
-from emulator.coldstart.compare import causes, compare
+from emulator.coldstart.compare import ENOUGH_RUNS, causes, compare
 from emulator.coldstart.conditions import conditions_of
 from emulator.coldstart.experiment import Experiment, RunFailed, event_of
 from emulator.coldstart.study import Study, study_of
@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
 
     function: str
     event: str = ""
-    runs: int = 5
+    runs: int = ENOUGH_RUNS
     warm_up: bool = True
     save: str = ""
 

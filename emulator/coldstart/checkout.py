@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from emulator.coldstart.scratch import scratch_folder
+from emulator.coldstart.scratch import scratch_folder, uninterrupted
 from emulator.model.errors import UserError
 
 # Of the entries that git lists in a commit: a submodule.
@@ -49,8 +49,8 @@ def checked_out(root: Path, revision: str, folders: Sequence[Path], state_dir: P
             notes = tuple(_fill(top, tree, [it.absolute() for it in folders]))
             yield Checkout(top, tree, commit, notes)
         finally:
-            shutil.rmtree(tree, ignore_errors=True)
-            with contextlib.suppress(UserError):
+            with uninterrupted(), contextlib.suppress(UserError):
+                shutil.rmtree(tree, ignore_errors=True)
                 _git(top, "worktree", "prune")
 
 
@@ -66,13 +66,20 @@ def _commit(top: Path, revision: str) -> str:
 def _git(folder: Path, *args: str) -> str:
     """What git prints. Raises `UserError` with its last words."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *args], capture_output=True, check=False)
+        git = subprocess.Popen(["git", "-C", str(folder), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError:
         raise UserError("git is needed to compare with a revision", "install git") from None
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise UserError(f"git: {said[-1] if said else f'exit code {done.returncode}'}", "look at the repository")
-    return done.stdout.decode("utf-8", "surrogateescape")
+    with git:
+        try:
+            out, err = git.communicate()
+        except BaseException:
+            git.terminate()  # unlike SIGKILL, this lets it take back what it has begun
+            git.wait()
+            raise
+    if git.returncode:
+        said = err.decode("utf-8", "replace").strip().splitlines()
+        raise UserError(f"git: {said[-1] if said else f'exit code {git.returncode}'}", "look at the repository")
+    return out.decode("utf-8", "surrogateescape")
 
 
 # --- what a revision does not have ---

@@ -24,6 +24,8 @@ from emulator.coldstart.statistics import (
 LEAST_MS = 1.0
 LEAST_SHARE = 0.01
 MOST_CAUSES = 5
+# Of each side. Resampled fewer runs make an interval that is too narrow: chance alone would make differences.
+ENOUGH_RUNS = 10
 # With an interval of this half-width a difference of 10 % is found; rounds are added until it is that narrow.
 WANTED_HALF_WIDTH = 0.03
 
@@ -46,8 +48,8 @@ class Comparison(Struct, frozen=True):
     """`base` and `new` are what they are called. `paired`: they ran side by side, round by round. `grew` is by how much
     `new` takes more than `base`, as a share, in all the time that passes, and `grew_ms` in ms; `own` in the time that
     the instances themselves took, null where no kernel counts it; `cpu` in CPU time. The verdict is by `grew`, or where
-    times scatter too much by `own`, which `by_own` says. `wide`: a difference of 10 % may hide all the same. `parts`
-    lists what changed first."""
+    times scatter too much by `own`, which `by_own` says; it is `too_few` where a side has less than `ENOUGH_RUNS`, and
+    then nothing is certain. `wide`: a difference of 10 % may hide all the same. `parts` lists what changed first."""
 
     base: str
     new: str
@@ -75,20 +77,23 @@ def compare(base: Runs, new: Runs, names: tuple[str, str], *, paired: bool, seed
     judged = judge(base, new, paired=paired, seed=seed)
     computed = measures.cpu_times(base), measures.cpu_times(new)
     of_share = paired_change if paired else change
+    rounds = min(len(base), len(new))
+    enough = rounds >= ENOUGH_RUNS
+    parts = _parts(base, new, paired=paired, enough=enough, seed=seed)
     return Comparison(
         *names,
         paired=paired,
-        rounds=min(len(base), len(new)),
+        rounds=rounds,
         base_ms=median(measures.totals(base)),
         new_ms=median(measures.totals(new)),
         grew=judged.grew,
         grew_ms=(paired_difference if paired else difference)(measures.totals(base), measures.totals(new), seed),
-        verdict=verdict(judged.counts),
+        verdict=verdict(judged.counts) if enough else Verdict.TOO_FEW,
         own=judged.own,
         by_own=judged.counts is judged.own,
         cpu=of_share(*computed, seed) if all(map(all, computed)) else None,
         wide=not judged.is_narrow,
-        parts=tuple(sorted(_parts(base, new, paired=paired, seed=seed), key=_importance)),
+        parts=tuple(sorted(parts, key=_importance)),
     )
 
 
@@ -123,13 +128,13 @@ def _is_narrow(grew: Interval) -> bool:
     return grew.half_width <= WANTED_HALF_WIDTH
 
 
-def _parts(base: Runs, new: Runs, *, paired: bool, seed: int) -> Iterator[Part]:
+def _parts(base: Runs, new: Runs, *, paired: bool, enough: bool, seed: int) -> Iterator[Part]:
     whole = max(median(measures.totals(base)), median(measures.totals(new)))
     of_time = paired_difference if paired else difference
     least = max(LEAST_MS, LEAST_SHARE * whole)
     for kind, name, around, old, now in _series(base, new):
         grew = of_time(old, now, seed)
-        certain = abs(grew.estimate) >= least and (grew.low > 0 or grew.high < 0)
+        certain = enough and abs(grew.estimate) >= least and (grew.low > 0 or grew.high < 0)
         yield Part(kind, name, around, median(old), median(now), grew, certain)
 
 
@@ -153,7 +158,7 @@ def _importance(part: Part) -> tuple[bool, float]:
 def causes(found: Comparison) -> list[Part]:
     """What explains the verdict, largest first: imports rather than the phase that they are loaded in, and no phase
     that is only around another one."""
-    if found.verdict is Verdict.SAME:
+    if found.verdict not in (Verdict.SLOWER, Verdict.FASTER):
         return []
     sign = 1 if found.verdict is Verdict.SLOWER else -1
     certain = [it for it in found.parts if it.certain and it.grew.estimate * sign > 0]

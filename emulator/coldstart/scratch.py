@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,19 @@ def scratch_folder(state_dir: Path) -> Iterator[Path]:
         folder.mkdir()
         yield folder
     finally:
-        _remove(folder, lock)
-        os.close(fd)
+        with uninterrupted():
+            _remove(folder, lock)
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """What would end us waits until this is left: half of a removal is of no use to anybody."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def remove_left(state_dir: Path) -> list[Path]:

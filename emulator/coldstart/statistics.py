@@ -34,6 +34,7 @@ class Verdict(StrEnum):
     SAME = "same"
     SLOWER = "slower"
     FASTER = "faster"
+    TOO_FEW = "too_few"
 
 
 def percentile(values: Series, share: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.coldstart.compare import Comparison, Part
+from emulator.coldstart.compare import ENOUGH_RUNS, Comparison, Part
 from emulator.coldstart.evidence import Text
 from emulator.coldstart.statistics import Interval, Verdict
 
@@ -15,7 +15,9 @@ def verdict_text(found: Comparison) -> Text:
 
 
 def in_words(found: Comparison) -> str:
-    """no difference (95 %: -2..3 %); B is 12 % slower (95 %: 8..16 %)"""
+    """no difference (95 %: -2..3 %); B is 12 % slower (95 %: 8..16 %); too few runs to tell"""
+    if found.verdict is Verdict.TOO_FEW:
+        return f"too few runs to tell: {found.rounds}, and each side needs at least {ENOUGH_RUNS}"
     without = " of its own time (the machine has other work)" if found.by_own else ""
     if found.verdict is not Verdict.SAME:
         estimate, between = _directed(found.counts)
@@ -27,6 +29,8 @@ def in_words(found: Comparison) -> str:
 
 
 def _in_chinese(found: Comparison) -> str:
+    if found.verdict is Verdict.TOO_FEW:
+        return f"次数太少，无法判断：只有 {found.rounds} 次，每一方至少需要 {ENOUGH_RUNS} 次"
     without = "（只计其自身用时：本机正忙）" if found.by_own else ""
     if found.verdict is not Verdict.SAME:
         estimate, between = _directed(found.counts)
@@ -45,6 +49,8 @@ def saving(found: Comparison) -> str:
         return f"saves {-found.grew_ms.estimate:.0f} ms of {found.base_ms:.0f} ms ({between})"
     if found.verdict is Verdict.SLOWER:
         return f"takes {found.grew_ms.estimate:.0f} ms more than {found.base_ms:.0f} ms (saving, {between})"
+    if found.verdict is Verdict.TOO_FEW:
+        return f"was measured too few times to tell what it saves ({between})"
     return f"saves nothing that is certain ({between})"
 
 

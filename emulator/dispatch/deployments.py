@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.instance.messages import not_startable
+from emulator.journal.crashes import CrashFiles
 from emulator.journal.journal import Journal
 from emulator.model.errors import FunctionPending, NoEngine, UserError
 from emulator.model.events import RevisionRefused
@@ -26,10 +27,13 @@ class Deployments:
     """`refused` are the functions that have no revision, and why. What only lacks a container engine is deployed when
     one is started."""
 
-    def __init__(self, registry: Registry, catalog: Catalog, journal: Journal, image_registry: str = "") -> None:
+    def __init__(
+        self, registry: Registry, catalog: Catalog, journal: Journal, crashes: CrashFiles, image_registry: str = ""
+    ) -> None:
         self._registry = registry
         self._catalog = catalog
         self._journal = journal
+        self._crashes = crashes
         self._image_registry = image_registry
         self._images: Images | None = None
         self._refused: dict[str, str] = {}
@@ -38,6 +42,7 @@ class Deployments:
         # Functions whose images are made while others answer already, in the order in which that is done.
         self._pending: dict[FunctionName, Function] = {}
         self._preparing: asyncio.Task[None] | None = None
+        self._one_settled = asyncio.Event()
 
     @property
     def pending(self) -> Collection[str]:
@@ -68,12 +73,19 @@ class Deployments:
     async def _prepare_pending(self) -> None:
         for function in [*self._pending.values()]:
             if self._pending.get(function.name) is function:
-                await self.deploy(function, ["its image is there"])
+                await self._deploy_unasked(function, "its image is there")
+
+    async def _deploy_unasked(self, function: Function, why: str) -> None:
+        """Nobody is there to catch a fault of ours, which must keep no other function from its turn."""
+        try:
+            await self.deploy(function, [why])
+        except Exception as fault:
+            self._refuse(function, UserError(self._crashes.line(fault, "while a function was deployed")))
 
     async def settled(self) -> None:
-        """Returns when no function waits for its image any more."""
-        if self._preparing is not None:
-            await asyncio.wait([self._preparing])
+        """Returns when one function less is pending."""
+        self._one_settled.clear()
+        await self._one_settled.wait()
 
     @property
     def refused(self) -> Mapping[str, str]:
@@ -100,7 +112,8 @@ class Deployments:
                 self._await_engine(function)
         finally:
             # Also where this is a later declaration of it, which comes in place of the one that waits.
-            self._pending.pop(function.name, None)
+            if self._pending.pop(function.name, None) is not None:
+                self._one_settled.set()
 
     def _await_engine(self, function: Function) -> None:
         self._awaiting[function.name] = function
@@ -112,7 +125,7 @@ class Deployments:
             await asyncio.sleep(LOOK_SECONDS)
             if await self._all_images().engine_is_there():
                 for function in [*self._awaiting.values()]:
-                    await self.deploy(function, ["a container engine was started"])
+                    await self._deploy_unasked(function, "a container engine was started")
 
     async def build_image(self, function: Function) -> None:
         """Build the image of a function again. Raises `UserError`."""

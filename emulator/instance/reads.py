@@ -58,13 +58,15 @@ class FileReads:
         self._journal = journal
         self._cache = state_dir.absolute() / FOLDER
         self._measured: dict[str, _Measured] = {}
+        # One attempt for all instances: a compiler that fails would take its time of each of them.
+        self._library: asyncio.Task[Path] | None = None
 
     async def link(self, instance_id: str, walls: Walls) -> ReadsLink | None:
         """A new table for an instance that is to be made; None where there can be none, which is told once."""
         try:
             if not walls.shares_sockets:
                 raise UserError(f"these walls ({walls.rung}) share no memory with instances", "use --walls process")
-            library = await asyncio.to_thread(compiled_library, self._cache)
+            library = await self._compiled()
             table = walls.sockets / f"{instance_id}.reads"
             table.write_bytes(bytes(_SIZE))  # what has its place already costs the instance less to write to
             table.chmod(0o666)  # a program may be any user; the folder lets in nobody else
@@ -74,6 +76,12 @@ class FileReads:
             return None
         self._measured[instance_id] = _Measured(table, walls.mounts)
         return ReadsLink(library, table)
+
+    async def _compiled(self) -> Path:
+        """The library's folder. Raises the same `UserError` or `OSError` each time where it can not be made."""
+        if self._library is None:
+            self._library = asyncio.create_task(asyncio.to_thread(compiled_library, self._cache))
+        return await asyncio.shield(self._library)
 
     def watching(self, changed: Callable[[Instance], None]) -> Callable[[Instance], None]:
         """`changed`, with a look at the table after the first answer of an instance, or at its end."""
@@ -98,8 +106,8 @@ class FileReads:
             return
         try:
             table = _taken(measured.table)
-        except OSError:
-            return  # whoever cleared away the run's folder was quicker
+        except OSError:  # the function, or whoever cleared away the run's folder, was quicker
+            table = Table((), 0.0, 0)
         finally:
             measured.table.unlink(missing_ok=True)
         launch = instance.sandbox.launch

@@ -26,5 +26,5 @@ class Ground(Struct, frozen=True):
     async def aclose(self) -> None:
         self.cgroups.close()
         await self.networks.aclose()
-        await self.reaper.aclose()
         await self.folders.aclose()
+        await self.reaper.aclose()  # last: where this is broken off, it does the rest

@@ -86,9 +86,9 @@ class Throttle:
     async def aclose(self) -> None:
         await self._end()
         empty = await asyncio.to_thread(remains.unmount_below, str(self._folders.sockets))
-        await self._reaper.aclose()
         if empty:  # else these folders are not ours to remove, but those that are shown there
             await self._folders.aclose()
+        await self._reaper.aclose()  # last: where this is broken off, it does the rest
 
     async def _end(self) -> None:
         """The program ends when it hears no more of us, and takes away what it has mounted."""

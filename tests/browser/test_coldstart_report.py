@@ -120,9 +120,10 @@ def test_the_language_and_the_theme_are_chosen_and_kept(browser, one):
 
 
 def test_two_codes_stand_side_by_side_with_what_grew(browser, tmp_path):
-    before = [replace(run, imports=(), reads=()) for run in several()]
-    base, now = side(before, "git:main"), side(several(), "this code")
-    found = compare(before, several(), ("git:main", "this code"), paired=True)
+    runs = several() * 2
+    before = [replace(run, imports=(), reads=()) for run in runs]
+    base, now = side(before, "git:main"), side(runs, "this code")
+    found = compare(before, runs, ("git:main", "this code"), paired=True)
     page = html_report([base, now], [], found)
     with opened(browser, written(tmp_path, page)) as seen:
         part = seen.page.locator("#comparison")

@@ -145,7 +145,7 @@ def test_cold_starts_are_forced_measured_and_compared(page: Page) -> None:
     picture(page, "console-compare")
     page.get_by_label("New", exact=True).select_option("other")
     page.get_by_role("button", name="Compare").click()
-    expect(page.get_by_text("Too few runs for a verdict")).to_be_visible()
+    expect(page.get_by_text("too few runs to tell: 1, and each side needs at least 10")).to_be_visible()
 
 
 def test_a_measurement_that_fails_says_why(page: Page) -> None:

@@ -89,9 +89,9 @@ def test_each_run_is_a_cold_start_of_its_own(shop):
 
 
 def test_a_person_sees_tables_and_the_verdict(shop):
-    shop.run("coldstart", "hello", "-n", "2", "--no-warm-up", "--save", "base")
+    shop.run("coldstart", "hello", "-n", "10", "--no-warm-up", "--save", "base")
     shop.write({"code/heavy.py": SLOW})
-    done = shop.run("coldstart", "hello", "-n", "4", "--compare", "base", "--budget", "load<300ms")
+    done = shop.run("coldstart", "hello", "-n", "10", "--compare", "base", "--budget", "load<300ms")
     assert done.returncode == 1
     assert "median" in done.stdout and "first_request" in done.stdout
     assert "over the budget: load<300ms is " in done.stdout
@@ -119,6 +119,17 @@ if len(open({str(shop.root / "count")!r}).read()) > 3:
     assert len(last["runs"]) == 2 and "the fourth one" in last["error"]
 
 
+def test_a_compiler_that_fails_is_run_once_and_told_once(shop):
+    """What notes file reads can not be made then, and no cold start is longer by that."""
+    shop.write({"cc": f"#!/bin/sh\necho once >> {shop.root}/compiled\nexit 1\n"})
+    (shop.root / "cc").chmod(0o755)
+    shop.env["CC"] = str(shop.root / "cc")
+    done = shop.run("coldstart", "hello", "-n", "3", "--no-advice", "--json")
+    assert [run["reads"] for run in found(done)["study"]["runs"]] == [[], [], []]
+    assert done.stderr.count("file reads are not measured: ") == 1
+    assert (shop.root / "compiled").read_text().split() == ["once"]
+
+
 def test_a_handler_that_fails_is_told_with_its_log(shop):
     done = shop.run("coldstart", "hello", "-n", "2", "-e", "fail")
     assert done.returncode == 1
@@ -134,9 +145,9 @@ def test_a_revision_is_compared_side_by_side(shop):
             "code/heavy.py": f"import sys\nsys.path.append('/code/3rd-packages')\n{SLOW}\n",
         }
     )
-    told = measure(shop, "-n", "4", "--compare", "git:HEAD")
+    told = measure(shop, "-n", "10", "--compare", "git:HEAD")
     comparison = told["comparison"]
-    assert comparison["paired"] is True and comparison["rounds"] == 4
+    assert comparison["paired"] is True and comparison["rounds"] == 10
     assert comparison["base"] == "git:HEAD" and comparison["new"] == "working tree"
     assert comparison["new_ms"] - comparison["base_ms"] > 500
     assert comparison["verdict"] == "slower"
@@ -196,15 +207,17 @@ def test_an_emulator_that_runs_measures_beside_its_other_work(shop):
         assert json.loads(failed["error"])["errorMessage"] == "as asked" and failed["runs"] == []
         assert ask("coldstart_studies")["base"]["runs"] == 2
         assert ask("coldstart_studies", name="base") == study
-        assert ask("coldstart_compare", base="base")["comparison"]["verdict"] == "same"
+        compared = ask("coldstart_compare", base="base")
+        assert compared["comparison"]["verdict"] == "too_few" and compared["because"] == []
+        assert compared["verdict"]["en"] == "too few runs to tell: 2, and each side needs at least 10"
         assert "nowhere" in ask("coldstart", 400, function="nowhere")["message"]
         assert running.call("hello")[1] == warm
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_is_left_of_a_comparison_that_is_ended(shop, number):
     repository(shop)
-    if number == signal.SIGINT:  # in the middle of a start that takes its time
+    if number != signal.SIGKILL:  # in the middle of a start that takes its time
         shop.write({"code/heavy.py": "import time\ntime.sleep(600)\n"})
     command = [*shop.command, "coldstart", "hello", "-n", "1000", "--compare", "git:HEAD"]
     process = subprocess.Popen(
@@ -224,11 +237,12 @@ def test_nothing_is_left_of_a_comparison_that_is_ended(shop, number):
             process.kill()
         process.communicate()
     eventually(lambda: not instances(shop), "no instance is left")
-    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     if number == signal.SIGKILL:
         assert list((shop.state / "coldstart").glob("tree-*"))
         measure(shop, "-n", "1", "--compare", "git:HEAD")
     assert not list((shop.state / "coldstart").glob("tree-*"))
+    assert not list((shop.state / "run").iterdir())
     assert git(shop.root, "worktree", "list").count("\n") == 1
 
 

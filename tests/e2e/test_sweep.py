@@ -67,6 +67,13 @@ def test_nothing_keeps_what_can_not_hold(workshop: Workshop):
     assert workshop.run("sweep", "--memory", "much").returncode == 2
 
 
+def test_sizes_are_not_held_to_the_cores_of_the_settings(workshop: Workshop):
+    """Else all of them would be, or it would be refused, as here, where nothing holds them."""
+    workshop.project("def handler(event, context):\n    return 'done'\n", hello={"memorySize": 512})
+    workshop.write({".fclocal.yaml": "cpu: 0.1\nlimits: false\n"})
+    assert swept(workshop, "-n", "1", "--rounds", "1", "--keep", "p95<60s")["cheapest"]["memory_mb"] == 512
+
+
 def test_requests_that_share_an_instance_cost_less(workshop: Workshop):
     """Four at once wait together for what each would wait for alone."""
     port = free_port()

@@ -44,8 +44,8 @@ class ContainerGround(Struct, frozen=True):
     async def aclose(self) -> None:
         await self.remove_rest()
         await self.engine.aclose()
-        await self.reaper.aclose()
         await self.folders.aclose()
+        await self.reaper.aclose()  # last: where this is broken off, it does the rest
 
 
 class NearGround(ContainerGround, frozen=True, kw_only=True):

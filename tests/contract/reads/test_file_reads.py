@@ -336,6 +336,14 @@ def test_without_a_compiler_that_is_told_and_the_rest_is_as_ever(
     assert len(told) == 1 and "needs a C compiler" in told[0]
 
 
+def test_a_table_that_the_function_has_cut_off_is_told_all_the_same(tmp_path: Path) -> None:
+    """Somebody waits to hear of it."""
+    need_rung("bwrap")
+    cut = "import os\n\ndef handler(event, context):\n    os.truncate('/run/fclocal/reads', 0)\n    os._exit(3)\n"
+    found = measure(python(tmp_path, cut), tmp_path, walls="bwrap")
+    assert b"errorMessage" in found.body and found.read is not None and found.read.measuring_ms == 0
+
+
 def test_a_start_that_fails_tells_what_it_had_read(tmp_path: Path) -> None:
     need_rung("bwrap")
     function = python(tmp_path, "import os\nopen('/code/model.bin', 'rb').read()\nos._exit(3)\n")

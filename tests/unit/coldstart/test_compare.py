@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
-from emulator.coldstart.compare import Comparison, causes, compare
+from emulator.coldstart.compare import ENOUGH_RUNS, Comparison, causes, compare
 from emulator.coldstart.statistics import Verdict
-from emulator.coldstart.wording import in_words, why
+from emulator.coldstart.wording import in_words, saving, verdict_text, why
 from emulator.model.coldstart import ColdStart, Import
 from tests.support.coldstarts import cold_start, scaled, several
 
 NAMES = ("base", "this code")
-ROUNDS = (1.0, 1.1, 0.9, 1.02, 0.98, 1.3, 0.95, 1.0)
+ROUNDS = (1.0, 1.1, 0.9, 1.02, 0.98, 1.3, 0.95, 1.0, 1.01, 0.99)
 
 
 def longer(run: ColdStart, phase: str, by: float) -> ColdStart:
@@ -66,21 +67,35 @@ def test_studies_of_different_times_are_compared_too():
     assert found.verdict is Verdict.SLOWER and not found.paired
 
 
+@pytest.mark.parametrize("is_paired", [True, False])
+def test_below_ten_runs_on_either_side_nothing_is_certain(is_paired: bool):
+    few = several(ROUNDS[:-1])
+    many = few if is_paired else several(ROUNDS)
+    for base, new in ((few, many), (many, few)):
+        found = compare(base, [longer(run, "load", 900) for run in new], NAMES, paired=is_paired)
+        assert found.verdict is Verdict.TOO_FEW
+        assert causes(found) == [] and not any(part.certain for part in found.parts)
+        told = verdict_text(found)
+        assert told.en == in_words(found) == "too few runs to tell: 9, and each side needs at least 10"
+        assert "9 次" in told.zh and "10 次" in told.zh
+        assert saving(found).startswith("was measured too few times")
+
+
 def test_times_that_scatter_are_said_to_hide_something():
-    base = [scaled(cold_start(), factor, "c") for factor in (1.0, 2.0, 0.7, 1.4)]
-    new = [scaled(cold_start(), factor, "c") for factor in (1.3, 0.8, 1.9, 1.0)]
+    base = [scaled(cold_start(), factor, "c") for factor in (1.0, 2.0, 0.7, 1.4) * 3]
+    new = [scaled(cold_start(), factor, "c") for factor in (1.3, 0.8, 1.9, 1.0) * 3]
     found = paired(base, new)
     assert found.wide and "may hide in what times scatter here: use more rounds, by -n" in in_words(found)
 
 
 def test_what_was_not_imported_often_still_counts():
     one = cold_start()
-    found = paired([one] * 4, [replace(one, imports=())] * 4)
+    found = paired([one] * ENOUGH_RUNS, [replace(one, imports=())] * ENOUGH_RUNS)
     assert {it.name: it.new_ms for it in found.parts if it.kind == "import"}["pandas"] == 0.0
 
 
 def test_where_times_scatter_the_verdict_is_by_what_instances_take_themselves():
-    scatter = (1.0, 2.0, 0.7, 1.4, 1.1, 0.8, 1.7, 1.3)
+    scatter = (1.0, 2.0, 0.7, 1.4, 1.1, 0.8, 1.7, 1.3, 0.9, 1.6)
     base = [replace(scaled(cold_start(), factor, "c"), own_ms=100.0) for factor in scatter]
     new = [replace(scaled(cold_start(), factor, "c"), own_ms=112.0) for factor in reversed(scatter)]
     found = paired(base, new)
@@ -90,6 +105,6 @@ def test_where_times_scatter_the_verdict_is_by_what_instances_take_themselves():
 
 
 def test_where_times_are_steady_all_of_them_counts():
-    base = [replace(cold_start(), own_ms=100.0)] * 4
+    base = [replace(cold_start(), own_ms=100.0)] * ENOUGH_RUNS
     found = paired(base, [replace(longer(run, "create", 300), own_ms=100.0) for run in base])
     assert not found.by_own and found.verdict is Verdict.SLOWER

@@ -62,16 +62,19 @@ def test_data_can_not_end_its_element_and_stays_the_same():
 
 def test_every_word_is_there_in_both_languages_and_used():
     words = (ASSETS / "words.js").read_text()
-    keys = [
-        set(re.findall(r"(?:^|,|\{)\s*(\w+): \"", part, re.MULTILINE))
+    english, chinese = (
+        dict(re.findall(r"(?:^|,|\{)\s*(\w+): \"((?:[^\"\\]|\\.)*)\"", part, re.MULTILINE))
         for part in re.split(r"const (?:EN|ZH) = ", words)[1:]
-    ]
-    assert keys[0] == keys[1] and len(keys[0]) > 50
+    )
+    assert english.keys() == chinese.keys() and len(english) > 50
+    for key, text in english.items():
+        assert text and chinese[key], key
+        assert sorted(re.findall(r"\{\d\}", text)) == sorted(re.findall(r"\{\d\}", chinese[key])), key
     code = "".join(path.read_text() for path in ASSETS.glob("*.js") if path.name != "words.js")
     # Of what was measured, and of how, Python names the words.
     given = {"runtime", "measuredOn", "version", "machine", "limits", "event", "package_size", "package", "function"}
     given |= {*KINDS}
-    assert {key for key in keys[0] - given if f'"{key}"' not in code} == set()
+    assert {key for key in english.keys() - given if f'"{key}"' not in code} == set()
 
 
 def test_all_scripts_of_the_folder_are_a_part_of_the_page():
@@ -79,7 +82,7 @@ def test_all_scripts_of_the_folder_are_a_part_of_the_page():
 
 
 def test_two_studies_are_told_with_what_changed_for_certain_first():
-    runs = [several(tuple(factor * (1 + n / 200) for n in range(8))) for factor in (1.0, 1.1)]
+    runs = [several(tuple(factor * (1 + n / 200) for n in range(10))) for factor in (1.0, 1.1)]
     found = compare(*runs, ("git:main", "this code"), paired=True)
     sides = [Side(name, summary(its)) for name, its in zip(("git:main", "this code"), runs, strict=True)]
     text = made.html_report(sides, (), found)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from emulator.config.settings import Settings
 from emulator.dispatch.deployments import Deployments
+from emulator.journal.crashes import CrashFiles
 from emulator.journal.journal import Journal
 from emulator.model.errors import ConfigError, UserError
 from emulator.model.events import Event, RevisionRefused
@@ -45,7 +46,7 @@ class House:
         self.journal = Journal()
         self.events = self.journal.subscribe()
         self.registry = Registry(root / ".fclocal", self.journal)
-        self.deployments = Deployments(self.registry, Catalog.of(None), self.journal)
+        self.deployments = Deployments(self.registry, Catalog.of(None), self.journal, CrashFiles(root / ".fclocal"))
         for function in functions:
             self.registry.deploy(function)
         self.reloader = Reloader(self, self.registry, self.journal, root / ".fclocal", quiet)

@@ -140,7 +140,6 @@ export default {
   "lab.figures": "Figures of all runs",
   "lab.compare": "Compare",
   "lab.compare.none": "Measure twice, and keep one of them by a name: then they can be compared.",
-  "lab.few": "Too few runs for a verdict: measure at least {count} of each.",
   "lab.base": "Base",
   "lab.new": "New",
   "lab.part": "Part",

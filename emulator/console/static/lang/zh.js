@@ -140,7 +140,6 @@ export default {
   "lab.figures": "各次测量的数值",
   "lab.compare": "比较",
   "lab.compare.none": "测量两次，并给其中一次起名保存，即可比较。",
-  "lab.few": "次数太少，无法下结论：每项至少测量 {count} 次。",
   "lab.base": "基准",
   "lab.new": "新的",
   "lab.part": "部分",

@@ -11,8 +11,6 @@ import { Waterfall, phaseName } from "./waterfall.js";
 const LAST = "last";
 // As the command has it by itself.
 const RUNS = 20;
-// With fewer of each, chance alone makes differences that look certain.
-const ENOUGH = 10;
 
 export function Measure({ state, model }) {
   const [name, setName] = useState(state.functions[0]?.name ?? "");
@@ -114,24 +112,24 @@ function Compare({ measured }) {
           <button type="button" onClick=${run}>${t("lab.compare")}</button>
         </div>`}
     <${Failure} error=${error} />
-    ${found && html`<${Verdict} found=${found} enough=${found.comparison.rounds >= ENOUGH} />`}
+    ${found && html`<${Verdict} found=${found} />`}
   </section>`;
 }
 
-function Verdict({ found, enough }) {
+function Verdict({ found }) {
   const { comparison, verdict, because } = found;
-  const kind = (enough && { slower: "bad", faster: "good" }[comparison.verdict]) || "none";
-  const words = enough ? (verdict[language.get()] ?? verdict.en) : t("lab.few", { count: ENOUGH });
+  const kind = { slower: "bad", faster: "good" }[comparison.verdict] ?? "none";
+  const words = verdict[language.get()] ?? verdict.en;
   const columns = [
     { name: "name", title: t("lab.part"), cell: (each) => (each.kind === "import" ? html`<code>import ${each.name}</code>` : phaseName(each.name)) },
     { name: "base", title: comparison.base, number: true, cell: (each) => ms(each.base_ms) },
     { name: "new", title: comparison.new, number: true, cell: (each) => ms(each.new_ms) },
-    { name: "grew", title: t("lab.grew"), number: true, cell: (each) => html`${enough && each.certain && html`<${Badge} kind=${each.grew.estimate > 0 ? "bad" : "good"}>${t("lab.certain")}<//> `}${signed(each.grew.estimate)}` },
+    { name: "grew", title: t("lab.grew"), number: true, cell: (each) => html`${each.certain && html`<${Badge} kind=${each.grew.estimate > 0 ? "bad" : "good"}>${t("lab.certain")}<//> `}${signed(each.grew.estimate)}` },
     { name: "between", title: "95 %", number: true, cell: (each) => `${signed(each.grew.low)} … ${signed(each.grew.high)}` },
   ];
   return html`<div class="detail" role="status">
     <p><${Badge} kind=${kind}>${ms(comparison.base_ms)} → ${ms(comparison.new_ms)}<//> <strong>${words}</strong></p>
-    ${enough && because.length > 0 && html`<ul>${because.map((each) => html`<li key=${each}>${each}</li>`)}</ul>`}
+    ${because.length > 0 && html`<ul>${because.map((each) => html`<li key=${each}>${each}</li>`)}</ul>`}
     <${Table} label=${t("lab.parts")} columns=${columns} rows=${comparison.parts.slice(0, 30)} rowKey=${(each) => `${each.kind} ${each.name}`} />
   </div>`;
 }
