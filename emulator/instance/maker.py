@@ -49,7 +49,7 @@ class MakerOptions(Struct, frozen=True):
     recorder: Recorder | None = None
     gpu_meter: GpuMeter = field(default_factory=GpuMeter)
     stage: Stage = NO_STAGE
-    # What instances are asked to measure of their starts: nothing, `1`, or `usage`, see `DebugLink`.
+    # What instances are asked to tell of their starts: nothing, `1`, or `usage`, see `DebugLink`.
     trace: str = ""
     trace_reads: bool = False
 
@@ -84,6 +84,12 @@ class InstanceMaker:
 
     def _is_measured(self, revision: Revision) -> bool:
         return self._options.trace_reads or revision.alone
+
+    def _asked(self, revision: Revision, attach: bool) -> str:
+        """What it is to tell of its start. Only who is measured has the text of modules changed, and never while
+        somebody looks at it in a debugger."""
+        trace = self._options.trace
+        return "modules" if trace == "1" and self._is_measured(revision) and not attach else trace
 
     def _reads(self, revision: Revision) -> FileReads | None:
         """What notes which files an instance reads, where it is measured."""
@@ -232,7 +238,7 @@ class InstanceMaker:
             attach,
             debugpy_folder(),
             postmortem=self._options.recorder is not None,
-            trace=self._options.trace,
+            trace=self._asked(revision, attach),
             in_image=revision.function.in_image,
         )
 

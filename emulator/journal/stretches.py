@@ -235,9 +235,12 @@ class _Phases:
 def _imports(records: Sequence[TracedImport], line: Timeline) -> tuple[Import, ...]:
     totals = [line.ms(record[3]) - line.ms(record[2]) for record in records]
     own = list(totals)
-    for record, total in zip(records, totals, strict=True):
-        if record[1] >= 0:
-            own[record[1]] -= total
+    # What one module asks for runs one after the other, but for ES modules, which may wait at the same time.
+    until = [0.0] * len(records)
+    for _, parent, begin, end, *_ in records:
+        if parent >= 0:
+            own[parent] -= max(0.0, line.ms(end) - max(line.ms(begin), until[parent]))
+            until[parent] = max(until[parent], line.ms(end))
     return tuple(
         Import(name, line.ms(begin), total, max(0.0, alone), parent, file, compiled * 1000, size, failed)
         for (name, parent, begin, _, compiled, file, size, failed), total, alone in zip(

@@ -30,7 +30,8 @@ class DebugLink(Struct, frozen=True):
 
     `attach`: the program waits for what it is asked before it loads user code. `debugpy` is its folder on the host,
     None where it is not installed. `postmortem`: it tells of failures. `trace`: where this is not empty, it tells
-    how its start was spent; where it is `usage`, it also watches which of its imports it uses, which slows it down.
+    how its start was spent; where it is `modules`, also ES modules one by one, whose text is changed for it; where it
+    is `usage`, it also watches which of its imports it uses, which slows it down.
     `in_image`: nothing of the host is seen but what is mounted, and what is linked to may be something else.
     """
 

@@ -45,7 +45,7 @@ exports.start = function (settings) {
   });
   socket.write(JSON.stringify({
     hello: settings.debug.token, pid: process.pid, lang: 'node', version: process.versions.node,
-    traces: settings.traces,
+    traces: Boolean(settings.traces),
   }) + '\n');
   return channel;
 };

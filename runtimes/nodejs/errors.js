@@ -4,6 +4,7 @@
 const HANDLED = 'HandledInvocationError';
 const UNHANDLED = 'UnhandledInvocationError';
 const HOME = __dirname;
+const MARK = /;globalThis\.fclocalMark\?\.\(-?\d+(?:,import\.meta\.resolve)?\);/g;
 
 function isError(value) {
   return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
@@ -20,9 +21,10 @@ function serialize(value) {
   return typeof value === 'function' ? value.constructor.toString() : value.toString();
 }
 
-// Frames of these files say nothing to the user.
+// Frames of these files say nothing to the user, nor does what modules.js has added to a line that can not be parsed.
 function stackOf(error) {
-  return String(error.stack || error).split('\n').filter((line) => line.indexOf(HOME) < 0);
+  const lines = String(error.stack || error).split('\n').filter((line) => line.indexOf(HOME) < 0);
+  return lines.map((line) => line.replace(MARK, ''));
 }
 
 function describe(value) {

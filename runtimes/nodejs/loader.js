@@ -29,6 +29,11 @@ function packageType(file) {
   }
 }
 
+/** Whether Node.js takes this file for an ES module, whatever is in it. */
+function isModule(file) {
+  return file.endsWith('.mjs') || (file.endsWith('.js') && packageType(file) === 'module');
+}
+
 function findFile(base, settings) {
   if (isFile(base + '.js')) return base + '.js';
   return settings.modern && isFile(base + '.mjs') ? base + '.mjs' : null;
@@ -101,7 +106,7 @@ exports.create = function (settings, log) {
     if (file === null) {
       return then(errors.notLoaded('ImportModuleError', "Module '" + base + ".js' is missing."));
     }
-    if (settings.modern && (file.endsWith('.mjs') || packageType(file) === 'module')) {
+    if (settings.modern && isModule(file)) {
       return require('./esm').load(file).then(found, failed);
     }
     let exported;
@@ -113,3 +118,5 @@ exports.create = function (settings, log) {
     return found(exported);
   };
 };
+
+exports.isModule = isModule;

@@ -41,7 +41,7 @@ exports.take = function (env) {
     layers: env.FCLOCAL_LAYERS || '/opt',
     bundled: env.FCLOCAL_BUNDLED || '',
     debug: debugLink(env),
-    traces: Boolean(env.FCLOCAL_TRACE),
+    traces: env.FCLOCAL_TRACE || '',
     // What user code is run through while a debugger is attached (inspect.js).
     debugger: null,
     logLevel: env.ALIYUN_FC_LOG_LEVEL || '',

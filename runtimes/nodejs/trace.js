@@ -3,16 +3,19 @@
 //
 // From before user code can be loaded until the first answer was sent; then nothing of it is left (docs/coldstart.md).
 // No function of ours runs around user code, since V8 shows ten frames of a stack: Node.js says itself when a module
-// begins and ends to be loaded, by setting `loaded` of it to false and to true, and that is where we listen.
+// begins and ends to be loaded, by looking at `loaded` of it and by setting it to true, and that is where we listen. It
+// is made, and set to false, before: for `import` long before. Of ES modules nothing is said (modules.js).
 
 const fs = require('fs');
 const Module = require('module');
+const isModule = require('./loader').isModule;
 
 const MOST = 5000;
 const PROBES = 50;
 const ROUNDS = 10;
 // The answer goes its way first: whoever passes it on has to look at what is told, too.
 const PAUSE_MS = 2;
+const HOME = __dirname + '/';
 const FIRST_PATHS = ['/invoke', '/http-invoke'];
 
 /** Seconds of CLOCK_MONOTONIC. */
@@ -26,17 +29,22 @@ function Loads() {
   this.entries = [];
   this.more = 0;
   this.open = [];
+  this.made = [];
+  this.begun = new Set();
 }
 
+/** `module` is about to be run; or somebody looks at it again. */
 Loads.prototype.begin = function (module) {
   const at = now();
+  if (this.begun.has(module)) return;
+  this.begun.add(module);
   if (this.entries.length >= MOST) {
     this.more += 1;
     return;
   }
-  this.leave(this.placeOf((it) => last(it.children) === module) + 1, at);
-  const parent = this.open.length ? last(this.open).place : -1;
-  const entry = { module: module, place: this.entries.length, parent: parent, begin: at, end: 0, failed: false };
+  if (!this.isImported(module)) this.leave(this.placeOf((it) => last(it.children) === module) + 1, at);
+  const parent = last(this.open) || null;
+  const entry = { module: module, parent: parent, begin: at, end: 0, failed: false };
   this.entries.push(entry);
   this.open.push(entry);
 };
@@ -47,6 +55,12 @@ Loads.prototype.end = function (module) {
   if (place < 0) return;
   this.leave(place + 1, at);
   this.open.pop().end = at;
+};
+
+/** Whether an ES module that was required asks for it: nobody has it as a child, and what is open has not thrown. */
+Loads.prototype.isImported = function (module) {
+  const inner = last(this.open);
+  return inner !== undefined && this.placeOf((it) => last(it.children) === module) < 0 && isModule(inner.module.id);
 };
 
 /** Of the open one that `fits`, or -1. */
@@ -74,9 +88,12 @@ Loads.prototype.install = function () {
   const loads = this;
   Object.defineProperty(Module.prototype, 'loaded', {
     configurable: true,
-    get: function () { return false; },
+    get: function () {
+      loads.begin(this);
+      return false;
+    },
     set: function (value) {
-      if (value === false) loads.begin(this);
+      if (value === false) loads.made.push(this);
       else own(this, value);
       if (value === true) loads.end(this);
     },
@@ -90,19 +107,35 @@ function own(module, value) {
 
 Loads.prototype.remove = function () {
   delete Module.prototype.loaded;
-  this.entries.forEach((entry) => {
-    if (!Object.prototype.hasOwnProperty.call(entry.module, 'loaded')) own(entry.module, false);
+  this.made.forEach((module) => {
+    if (!Object.prototype.hasOwnProperty.call(module, 'loaded')) own(module, false);
   });
 };
 
-/** As `trace` of docs/bootstrap-protocol.md has them. */
-Loads.prototype.rows = function (codeRoot) {
+/** All but our own as nodes: `file`, `parent` (null: none), `begin`, `end`, `failed`. */
+Loads.prototype.nodes = function () {
   this.leave(0, now());
-  return this.entries.map((entry) => {
-    const file = String(entry.module.id);
-    return [nameOf(file, codeRoot), entry.parent, entry.begin, entry.end, 0, file, sizeOf(file), entry.failed];
-  });
+  this.entries.forEach((entry) => { entry.file = String(entry.module.id); });
+  return this.entries.filter((entry) => !entry.file.startsWith(HOME));
 };
+
+/** Nodes as `imports` of docs/bootstrap-protocol.md, in the order of their beginning. */
+function rows(nodes, codeRoot) {
+  const sorted = nodes.slice().sort((one, other) => one.begin - other.begin || depthOf(one) - depthOf(other));
+  const places = new Map(sorted.map((node, place) => [node, place]));
+  return sorted.map((node) => {
+    const parent = node.parent ? places.get(node.parent) : -1;
+    const file = node.file;
+    return [nameOf(file, codeRoot), parent, node.begin, node.end, 0, file, sizeOf(file), node.failed];
+  });
+}
+
+/** How many are around it: of those that begin at once the outer one comes first. */
+function depthOf(node) {
+  let depth = 0;
+  for (let outer = node.parent; outer; outer = outer.parent) depth += 1;
+  return depth;
+}
 
 /** As the user would say it: below the package or the code folder that it is in. */
 function nameOf(file, codeRoot) {
@@ -127,6 +160,7 @@ function costOfARecord() {
     const begin = now();
     for (let count = 0; count < PROBES; count += 1) {
       const module = {};
+      loads.made.push(module);
       loads.begin(module);
       own(module, true);
       loads.end(module);
@@ -136,6 +170,15 @@ function costOfARecord() {
   return best;
 }
 
+/** What records ES modules; null where this Node.js can not load any. */
+function modulesOf() {
+  if (typeof globalThis === 'undefined') return null;
+  const Modules = require('./modules').Modules;
+  const modules = new Modules();
+  modules.install();
+  return modules;
+}
+
 /** `channel` is told once; `began` is when this process began to be an instance. */
 function Trace(channel, began) {
   const begin = now();
@@ -143,6 +186,7 @@ function Trace(channel, began) {
   this.codeRoot = channel.settings.codeRoot;
   this.loads = new Loads();
   this.loads.install();
+  this.modules = channel.settings.traces === 'modules' ? modulesOf() : null;
   this.answered = false;
   const serving = now();
   this.phases = [['bootstrap', began, serving], ['measuring', begin, serving]];
@@ -169,15 +213,19 @@ Trace.prototype.calling = function (path, ended) {
       this.answered = true;
       ended();
       this.loads.remove();
+      if (this.modules) this.modules.remove();
       setTimeout(() => this.tell(), PAUSE_MS);
     }
   };
 };
 
 Trace.prototype.tell = function () {
+  const modules = this.modules || { nodes: (others) => others, measuring: [], more: 0 };
+  const ends = this.phases.filter((it) => it[0] === 'load').map((it) => it[2]);
+  const nodes = modules.nodes(this.loads.nodes(), ends);
   const told = {
-    event: 'trace', clock: 'monotonic', phases: this.phases, imports: this.loads.rows(this.codeRoot), more: this.loads.more,
-    record_seconds: costOfARecord(), now: now(),
+    event: 'trace', clock: 'monotonic', phases: this.phases.concat(modules.measuring), imports: rows(nodes, this.codeRoot),
+    more: this.loads.more + modules.more, record_seconds: costOfARecord(), now: now(),
   };
   this.channel.socket.write(JSON.stringify(told) + '\n');
 };

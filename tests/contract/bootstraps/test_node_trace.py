@@ -1,4 +1,4 @@
-"""What Node.js tells of its start: CommonJS modules with who asked for them, and phases; and nothing shows of it."""
+"""What Node.js tells of its start: modules with who asked for them, and phases; and nothing shows of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ exports.after = (event, context, callback) => {
     "node_modules/shop/index.js": "const end = Date.now() + 30; while (Date.now() < end); require('./inner');",
     "node_modules/shop/inner.js": "const end = Date.now() + 20; while (Date.now() < end);",
 }
-MODULE = "export const handler = async (event, context) => 'done';\n"
 
 
 @pytest.mark.parametrize("target", NODES, ids=str)
@@ -81,13 +80,138 @@ def test_user_code_sees_nothing_of_it(target: Target, short_folder: Path, tmp_pa
     asyncio.run(both())
 
 
-@pytest.mark.parametrize("target", [it for it in NODES if it.runtime == "nodejs20" and it.start == "spawned"], ids=str)
-def test_an_es_module_is_a_phase(target: Target, short_folder: Path, tmp_path: Path) -> None:
+# Busy for 60 ms and waiting for 60 ms at the top level; beside each other, where one asks for both.
+BUSY = "const end = Date.now() + 60;\nwhile (Date.now() < end);\n"
+WAITS = "await new Promise((resolve) => { setTimeout(resolve, 60); });\n"
+MODULES = {
+    "index.mjs": """#!/usr/bin/env node
+// a comment
+import { busy } from './busy.mjs';
+import old from './old.cjs';
+import shop from 'shop';
+import data from './data.json' with { type: 'json' };
+await import('./lazy.mjs').catch(() => {});
+const stacks = [];
+await import('./throws.mjs').catch((error) => { stacks.push(error.stack); });
+try { null.x; } catch (error) { stacks.push(error.stack); }
+const seen = ['fclocalMark', typeof globalThis.fclocalMark, Object.keys(globalThis)];
+export const handler = async () => {
+  await import('./later.mjs');
+  return JSON.stringify(stacks);
+};
+export const after = async () => JSON.stringify([
+  typeof globalThis.fclocalMark,
+  Object.keys(Object.getOwnPropertyDescriptor((await import('node:fs')).promises, 'readFile')),
+]);
+""",
+    "busy.mjs": "import './waits.mjs';\n" + BUSY + "export const busy = 1; // the end",
+    "waits.mjs": WAITS,
+    "old.cjs": "require('./older.cjs');\n" + BUSY,
+    "older.cjs": BUSY,
+    "data.json": "{}",
+    "lazy.mjs": "export { default } from 'shop/lazy';\n",
+    "throws.mjs": "import './beside.mjs';\n\nnull.x;\n",
+    "beside.mjs": "1;\n",
+    "later.mjs": "1;\n",
+    "node_modules/shop/package.json": json.dumps(
+        {"type": "module", "exports": {".": {"import": "./index.js"}, "./lazy": {"import": "./lazy.js"}}}
+    ),
+    "node_modules/shop/index.js": "import fs from 'fs'; export default fs;",
+    "node_modules/shop/lazy.js": "export default 1;",
+}
+# FC has ES modules from nodejs18 on.
+WITH_MODULES = [it for it in NODES if it.runtime in ("nodejs18", "nodejs20")]
+EVERY_MODULE = TRACE | {"FCLOCAL_TRACE": "modules"}
+
+
+@pytest.mark.parametrize("target", WITH_MODULES, ids=str)
+def test_es_modules_are_told_one_by_one(target: Target, short_folder: Path, tmp_path: Path) -> None:
     async def talk() -> None:
         async with board(short_folder) as made:
             watched = Watched(made)
-            with Bootstrap(target, short_folder, made.env | TRACE, write(tmp_path, {"index.mjs": MODULE})) as bootstrap:
-                assert await ask(bootstrap, request("/invoke", "index.handler")) == [b"done"]
-                assert [name for name, _, _ in (await watched.told()).phases][-2:] == ["load", "invoke"]
+            with Bootstrap(target, short_folder, made.env | EVERY_MODULE, write(tmp_path, MODULES)) as bootstrap:
+                await ask(bootstrap, request("/invoke", "index.handler"))
+                told = await watched.told()
+                (after,) = await ask(bootstrap, request("/invoke", "index.after"))
+        assert json.loads(after) == ["undefined", ["value", "writable", "enumerable", "configurable"]]
+        rows = {row[0]: row for row in told.imports}
+        parents = {name: told.imports[row[1]][0] if row[1] >= 0 else "" for name, row in rows.items()}
+        assert parents == {
+            "index.mjs": "",
+            "busy.mjs": "index.mjs",
+            "waits.mjs": "busy.mjs",
+            "old.cjs": "index.mjs",
+            "older.cjs": "old.cjs",
+            "shop/index.js": "index.mjs",
+            "lazy.mjs": "index.mjs",
+            "shop/lazy.js": "lazy.mjs",
+            "throws.mjs": "index.mjs",
+            "beside.mjs": "throws.mjs",
+            "later.mjs": "",
+        }
+        took = {name: row[3] - row[2] for name, row in rows.items()}
+        assert took["waits.mjs"] >= 0.055
+        assert took["old.cjs"] - took["older.cjs"] >= 0.055 and took["older.cjs"] >= 0.055
+        assert rows["busy.mjs"][3] - rows["waits.mjs"][3] >= 0.055
+        assert [name for name, row in rows.items() if row[7]] == ["throws.mjs"]
+        assert rows["busy.mjs"][6] == len(MODULES["busy.mjs"])
+        loading = next(phase for phase in told.phases if phase[0] == "load")
+        assert loading[1] <= rows["index.mjs"][2] <= rows["index.mjs"][3] <= loading[2]
+        assert all(row[2] <= row[3] and row[1] < place for place, row in enumerate(told.imports))
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("target", [it for it in WITH_MODULES if it.start == "spawned"], ids=str)
+def test_es_modules_stay_on_their_lines(target: Target, short_folder: Path, tmp_path: Path) -> None:
+    files = MODULES | {
+        "broken.mjs": "import { nothing } from './busy.mjs';\nconst a = 1;\n",
+        "unclosed.mjs": "import './beside.mjs';\nexport const handler = () => {",
+    }
+
+    async def seen(env: dict[str, str], folder: Path) -> list[Any]:
+        folder.mkdir()
+        async with board(folder) as made:
+            with Bootstrap(target, folder, made.env | env, write(tmp_path, files)) as bootstrap:
+                handlers = ("broken.handler", "unclosed.handler", "index.handler")
+                return [json.loads(body) for body in await ask(bootstrap, *(request("/invoke", it) for it in handlers))]
+
+    async def both() -> None:
+        plain, traced = await seen({}, short_folder / "a"), await seen(EVERY_MODULE, short_folder / "b")
+        assert traced == plain
+        assert "index.mjs:10:" in plain[2][1]
+
+    asyncio.run(both())
+
+
+@pytest.mark.parametrize("target", [it for it in WITH_MODULES if it.start == "spawned"], ids=str)
+def test_an_es_module_that_throws_fails_with_who_asked_for_it(
+    target: Target, short_folder: Path, tmp_path: Path
+) -> None:
+    files = {"index.mjs": "import './inner.mjs';\nexport const handler = 1;\n", "inner.mjs": BUSY + "null.x;\n"}
+
+    async def talk() -> None:
+        async with board(short_folder) as made:
+            watched = Watched(made)
+            with Bootstrap(target, short_folder, made.env | EVERY_MODULE, write(tmp_path, files)) as bootstrap:
+                (body,) = await ask(bootstrap, request("/invoke", "index.handler"))
+                told = await watched.told()
+        assert json.loads(body)["errorType"] == "TypeError"
+        assert [(row[0], row[1], row[7]) for row in told.imports] == [("index.mjs", -1, True), ("inner.mjs", 0, True)]
+        assert told.imports[1][3] - told.imports[1][2] >= 0.055
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("target", [it for it in WITH_MODULES if it.start == "spawned"], ids=str)
+def test_text_is_changed_only_where_it_is_asked_for(target: Target, short_folder: Path, tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with board(short_folder) as made:
+            watched = Watched(made)
+            with Bootstrap(target, short_folder, made.env | TRACE, write(tmp_path, MODULES)) as bootstrap:
+                await ask(bootstrap, request("/invoke", "index.handler"))
+                told = await watched.told()
+        assert {row[0] for row in told.imports} == {"old.cjs", "older.cjs"}
+        assert [name for name, _, _ in told.phases][-2:] == ["load", "invoke"]
 
     asyncio.run(talk())
