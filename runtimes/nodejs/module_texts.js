@@ -11,8 +11,11 @@ const Module = require('module');
 const LOADER = 'node:internal/modules/esm/load';
 const SUFFIX = /\.m?js$/;
 
-/** `changed(href, text)` gives the text of each module, as bytes. Returns what puts an end to it. */
-exports.change = (changed) => (Module.registerHooks ? hooked(changed) : lookedUp(changed));
+/**
+ * `changed(href, text)` gives the text of each module, as bytes; `looked(begin)` is told of all that takes time beside,
+ * with the seconds of CLOCK_MONOTONIC at which it began. Returns what puts an end to it.
+ */
+exports.change = (changed, looked) => (Module.registerHooks ? hooked(changed) : lookedUp(changed, looked));
 
 function hooked(changed) {
   const hooks = Module.registerHooks({
@@ -25,7 +28,7 @@ function hooked(changed) {
   return () => hooks.deregister();
 }
 
-function lookedUp(changed) {
+function lookedUp(changed, looked) {
   const promises = fs.promises;
   const before = Object.getOwnPropertyDescriptor(promises, 'readFile');
   let read = promises.readFile;
@@ -35,7 +38,10 @@ function lookedUp(changed) {
     return SUFFIX.test(where.pathname) ? text.then((bytes) => changed(where.href, bytes)) : text;
   }
   function get() {
-    return askedBy(get) === LOADER ? forLoader : read;
+    const begin = process.hrtime();
+    const found = askedBy(get) === LOADER ? forLoader : read;
+    looked(begin[0] + begin[1] / 1e9);
+    return found;
   }
   Object.defineProperty(promises, 'readFile', {
     configurable: true, enumerable: before.enumerable, get: get, set: (value) => { read = value; },

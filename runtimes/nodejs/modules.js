@@ -16,6 +16,9 @@ const NAME = 'fclocalMark';
 const MARK = 'globalThis.' + NAME + '?.';
 const PATH = /^(?:\.{0,2}\/|[a-z][a-z\d+.-]*:)/i;
 
+// Modules of Node.js itself: `fs`.
+const OWN = new Set(Module.builtinModules);
+
 /** Seconds of CLOCK_MONOTONIC. */
 function now() {
   const time = process.hrtime();
@@ -35,7 +38,7 @@ function Modules() {
 /** From now on until `remove`. */
 Modules.prototype.install = function () {
   Object.defineProperty(globalThis, NAME, { configurable: true, value: (number, find) => this.mark(number, find) });
-  this.stop = texts.change((href, text) => this.add(href, text));
+  this.stop = texts.change((href, text) => this.add(href, text), (at) => this.took(at, now() - at));
 };
 
 Modules.prototype.remove = function () {
@@ -54,18 +57,26 @@ Modules.prototype.add = function (href, text) {
   const head = heads.read(text);
   const number = this.read.length;
   this.read.push({
-    href: href, file: fileOf(href), imports: head.imports.filter(isFile), at: at, find: null, body: 0, begin: 0, end: 0,
-    parent: null, failed: true, twin: null,
+    href: href, file: '', imports: head.imports, at: at, find: null, body: 0, begin: 0, end: 0, parent: null,
+    failed: true, twin: null,
   });
   // Who imports a package tells how it is found. Others do without, since some may turn out to be CommonJS.
-  const find = last(this.read).imports.some((name) => !PATH.test(name)) ? ',import.meta.resolve' : '';
-  const marked = Buffer.concat([
-    text.slice(0, head.end), Buffer.from(';' + MARK + '(' + number + find + ');'), text.slice(head.end),
-    Buffer.from((head.closes ? '\n;' : ';') + MARK + '(' + ~number + ');'),
-  ]);
-  this.since = this.since || at;
-  this.spent += now() - at;
+  const find = head.imports.some(isPackage) ? ',import.meta.resolve' : '';
+  const begins = ';' + MARK + '(' + number + find + ');';
+  const ends = (head.closes ? '\n;' : ';') + MARK + '(' + ~number + ');';
+  const marked = Buffer.allocUnsafe(text.length + begins.length + ends.length);
+  text.copy(marked, 0, 0, head.end);
+  marked.write(begins, head.end, 'latin1');
+  text.copy(marked, head.end + begins.length, head.end);
+  marked.write(ends, marked.length - ends.length, 'latin1');
+  this.took(at, now() - at);
   return marked;
+};
+
+/** Measuring took so many `seconds`, not long after `at`. */
+Modules.prototype.took = function (at, seconds) {
+  this.since = this.since || at;
+  this.spent += seconds;
 };
 
 /** The body of a module begins, or ends, for which `number` is negative. */
@@ -93,15 +104,17 @@ Modules.prototype.flush = function () {
  */
 Modules.prototype.nodes = function (others, ends) {
   const known = new Map(others.map((node) => [url.pathToFileURL(node.file).href, node]));
-  this.read.forEach((module) => {
-    const required = known.get(module.href);
-    if (required && required.begin <= module.at && module.at <= required.end) module.twin = required;
+  // Some were read to see what they are, and turned out to be CommonJS.
+  const read = this.read.filter((module) => module.body || !known.has(module.href));
+  read.forEach((module) => {
+    module.file = url.fileURLToPath(module.href);
+    module.twin = known.get(module.href) || null;
     if (module.body && !module.end) module.end = this.endOf(module, ends);
   });
-  this.read.forEach((module) => known.set(module.href, module));
+  read.forEach((module) => known.set(module.href, module));
   const seen = new Set();
-  this.read.forEach((module) => { if (!seen.has(module)) enter(module, known, seen); });
-  const found = others.concat(this.read.filter((module) => module.begin && !module.twin));
+  read.forEach((module) => { if (!seen.has(module)) enter(module, known, seen); });
+  const found = others.concat(read.filter((module) => module.begin && !module.twin));
   found.forEach((node) => { node.parent = node.parent || around(node, found); });
   return found;
 };
@@ -133,6 +146,7 @@ function enter(module, known, seen) {
 
 /** What `module` means by `name`, where it was loaded. */
 function resolved(module, name, known) {
+  if (OWN.has(name)) return undefined;
   try {
     const near = PATH.test(name) ? new URL(name, module.href).href : '';
     if (known.has(near)) return known.get(near);
@@ -152,20 +166,8 @@ function around(node, nodes) {
   return found;
 }
 
-function isFile(name) {
-  return Module.builtinModules.indexOf(name) < 0 && !name.startsWith('node:');
-}
-
-function fileOf(href) {
-  try {
-    return url.fileURLToPath(href);
-  } catch (error) {
-    return href;
-  }
-}
-
-function last(list) {
-  return list[list.length - 1];
+function isPackage(name) {
+  return !PATH.test(name) && !OWN.has(name);
 }
 
 exports.Modules = Modules;

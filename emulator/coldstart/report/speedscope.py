@@ -20,7 +20,7 @@ Profile = dict[str, Any]
 
 
 def speedscope(cold_starts: Sequence[ColdStart], exporter: str, typical: int = 0) -> bytes:
-    """JSON: an evented profile of each run, in ms; imports of another thread are a profile of their own. The file
+    """JSON: an evented profile of each run, in ms; what ran beside others is a profile of its own. The file
     opens with that of run `typical`; `exporter` is our name and version."""
     frames: dict[tuple[str, str], int] = {}
     profiles: list[Profile] = []
@@ -50,7 +50,7 @@ def _profiles(run: ColdStart, name: str, frames: dict[tuple[str, str], int]) -> 
         events = _events(run, nested, frames)
         yield {
             "type": "evented",
-            "name": f"{name}, thread {lane + 1}" if lane else name,
+            "name": f"{name}, track {lane + 1}" if lane else name,
             "unit": "milliseconds",
             "startValue": events[0]["at"] if events else 0,
             "endValue": events[-1]["at"] if events else 0,

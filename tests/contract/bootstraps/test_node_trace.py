@@ -89,6 +89,7 @@ MODULES = {
 import { busy } from './busy.mjs';
 import old from './old.cjs';
 import shop from 'shop';
+import plain from 'plain';
 import data from './data.json' with { type: 'json' };
 await import('./lazy.mjs').catch(() => {});
 const stacks = [];
@@ -116,6 +117,7 @@ export const after = async () => JSON.stringify([
     "node_modules/shop/package.json": json.dumps(
         {"type": "module", "exports": {".": {"import": "./index.js"}, "./lazy": {"import": "./lazy.js"}}}
     ),
+    "node_modules/plain/index.js": "module.exports = 1;",
     "node_modules/shop/index.js": "import fs from 'fs'; export default fs;",
     "node_modules/shop/lazy.js": "export default 1;",
 }
@@ -143,6 +145,7 @@ def test_es_modules_are_told_one_by_one(target: Target, short_folder: Path, tmp_
             "old.cjs": "index.mjs",
             "older.cjs": "old.cjs",
             "shop/index.js": "index.mjs",
+            "plain/index.js": "index.mjs",
             "lazy.mjs": "index.mjs",
             "shop/lazy.js": "lazy.mjs",
             "throws.mjs": "index.mjs",
@@ -179,7 +182,7 @@ def test_es_modules_stay_on_their_lines(target: Target, short_folder: Path, tmp_
     async def both() -> None:
         plain, traced = await seen({}, short_folder / "a"), await seen(EVERY_MODULE, short_folder / "b")
         assert traced == plain
-        assert "index.mjs:10:" in plain[2][1]
+        assert "index.mjs:11:" in plain[2][1]
 
     asyncio.run(both())
 
@@ -211,7 +214,7 @@ def test_text_is_changed_only_where_it_is_asked_for(target: Target, short_folder
             with Bootstrap(target, short_folder, made.env | TRACE, write(tmp_path, MODULES)) as bootstrap:
                 await ask(bootstrap, request("/invoke", "index.handler"))
                 told = await watched.told()
-        assert {row[0] for row in told.imports} == {"old.cjs", "older.cjs"}
+        assert {row[0] for row in told.imports} == {"old.cjs", "older.cjs", "plain/index.js"}
         assert [name for name, _, _ in told.phases][-2:] == ["load", "invoke"]
 
     asyncio.run(talk())

@@ -33,6 +33,17 @@ def test_what_is_measured_to_overlap_by_rounding_stays_on_one_track_and_a_thread
     assert [at.lane for at in nest([(0, 10), (9.98, 20), (15, 30)], [-1, -1, -1])] == [0, 0, 1]
 
 
+def test_sisters_that_ran_beside_each_other_keep_their_times_with_all_that_is_in_them():
+    nested = nest([(0, 10), (1, 8), (2, 6), (3, 5), (9, 10)], [-1, 0, 0, 2, 0])
+    assert [(at.index, at.lane, at.depth, at.begin, at.end) for at in nested] == [
+        (0, 0, 0, 0, 10),
+        (1, 0, 1, 1, 8),
+        (4, 0, 1, 9, 10),
+        (2, 1, 0, 2, 6),
+        (3, 1, 1, 3, 5),
+    ]
+
+
 def test_parents_in_a_circle_are_none():
     assert [at.depth for at in nest([(0, 9), (1, 8), (2, 7)], [1, 0, 1])] == [0, 0, 0]
 
