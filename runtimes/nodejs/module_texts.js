@@ -2,8 +2,7 @@
 // Changes the text of ES modules between its file and the parser, in the thread that loads them.
 //
 // From Node.js 22.15 on there are hooks for that. Before, the loader looks up `readFile` of fs.promises for each module,
-// and is the only one who finds ours there. Node.js 18 and 20, which do so, are not developed any more. Where neither
-// holds nothing is changed.
+// and is the only one who finds ours there: no release can change that any more. Where neither holds nothing is changed.
 
 const fs = require('fs');
 const Module = require('module');

@@ -6,6 +6,7 @@ What was planted is a lower bound here: a busy machine makes it longer.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,3 +74,13 @@ def test_an_error_keeps_its_lines(workshop: Workshop, name: str, text: str) -> N
     done = workshop.run("coldstart", "hello", "-n", "1", "--no-warm-up")
     assert done.returncode == plain.returncode == 1
     assert json.loads(done.stdout) == json.loads(plain.stdout)
+
+
+def test_a_started_emulator_changes_no_text(workshop: Workshop) -> None:
+    workshop.project(hello=NODE)
+    workshop.write(FILES)
+    with workshop.started("--json", "--cold", "faithful") as running:
+        assert running.call("hello", b"")[0] == 200
+        running.until(lambda event: event["kind"] == "instance_traced")
+        told = next(event for event in running.events() if event["kind"] == "instance_traced")
+    assert {Path(row[5]).name for row in told["imports"]} == {"main.js", "prices.js"}

@@ -47,17 +47,18 @@ def port() -> int:
 class Births:
     """A maker over walls without a process; what it made is gone when it is left."""
 
-    def __init__(self, state_dir: Path, **options: Any) -> None:
+    def __init__(self, state_dir: Path, debugger: NoDebugger | None = None, **options: Any) -> None:
         settings = replace(MakerOptions(Account("42"), state_dir, Network.HOST, strict=False, limits=True), **options)
         self.walls = FakeWalls(echo)
+        self.switchboard = Switchboard()
         self.maker = InstanceMaker(
             Housing(self.walls),
             Catalog.of(None),
             Interpreters(os.environ),
             Journal(),
             settings,
-            Switchboard(),
-            NoDebugger(),
+            self.switchboard,
+            debugger or NoDebugger(),
             Templates(Journal(), TemplateOptions()),
         )
         self._runner = asyncio.Runner()
@@ -100,6 +101,33 @@ def test_a_birth_that_fails_gives_its_port_back(tmp_path: Path, code: Path, port
         assert births.of(custom(code, port)).sandbox.launch.env["FC_SERVER_PORT"] != str(port)
         births.maker.release(instance)
         assert births.of(custom(code, port)).sandbox.launch.env["FC_SERVER_PORT"] == str(port)
+
+
+class Attached(NoDebugger):
+    """Somebody does."""
+
+    def expect(self, instance_id: str, revision: Revision) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("alone", "debugger", "trace", "asked"),
+    [
+        (False, None, "1", "1"),
+        (True, None, "1", "modules"),
+        (True, Attached(), "1", "1"),
+        (True, None, "usage", "usage"),
+        (True, None, "", None),
+    ],
+)
+def test_the_text_of_modules_is_changed_only_where_a_cold_start_is_measured(
+    tmp_path: Path, code: Path, alone: bool, debugger: NoDebugger | None, trace: str, asked: str | None
+) -> None:
+    revision = Revision(Function(FunctionName("fn"), "python3.10", code=code, handler="index.handler"), 1, "f", code)
+    with Births(tmp_path, debugger, trace=trace) as births:
+        births.switchboard.path = tmp_path / "debug.sock"  # as if it listened there
+        launch = births.of(replace(revision, alone=alone)).sandbox.launch
+    assert launch.env.get("FCLOCAL_TRACE") == asked
 
 
 @pytest.mark.parametrize("limits", [True, False])

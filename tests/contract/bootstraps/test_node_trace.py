@@ -218,3 +218,31 @@ def test_text_is_changed_only_where_it_is_asked_for(target: Target, short_folder
         assert [name for name, _, _ in told.phases][-2:] == ["load", "invoke"]
 
     asyncio.run(talk())
+
+
+@pytest.mark.parametrize("target", [it for it in WITH_MODULES if it.start == "spawned"], ids=str)
+def test_an_es_module_that_is_required_is_told_with_what_it_imports(
+    target: Target, short_folder: Path, tmp_path: Path
+) -> None:
+    files = {
+        "index.js": "exports.handler = async () => {\n"
+        "  if (process.features.require_module) require('./inner.mjs');\n"
+        "  return String(Boolean(process.features.require_module));\n};\n",
+        "inner.mjs": "import './old.cjs';\n" + BUSY,
+        "old.cjs": BUSY,
+    }
+
+    async def talk() -> None:
+        async with board(short_folder) as made:
+            watched = Watched(made)
+            with Bootstrap(target, short_folder, made.env | EVERY_MODULE, write(tmp_path, files)) as bootstrap:
+                (body,) = await ask(bootstrap, request("/invoke", "index.handler"))
+                told = await watched.told()
+        if body == b"false":
+            pytest.skip("this Node.js can not require ES modules")
+        rows = [(row[0], row[1], row[7]) for row in told.imports]
+        assert rows == [("index.js", -1, False), ("inner.mjs", -1, False), ("old.cjs", 1, False)]
+        took = [row[3] - row[2] for row in told.imports]
+        assert took[2] >= 0.055 and took[1] - took[2] >= 0.055
+
+    asyncio.run(talk())

@@ -119,6 +119,16 @@ def test_imports_are_told_without_what_recording_them_took() -> None:
     assert index.at_ms == pytest.approx(113.0 - 2.0)
 
 
+def test_who_waits_for_two_at_once_has_the_rest_for_its_own() -> None:
+    rows = (
+        ("index.mjs", -1, 10.113, 10.213, 0.0, "/code/index.mjs", 0, False),
+        ("one.mjs", 0, 10.113, 10.183, 0.0, "/code/one.mjs", 0, False),
+        ("other.mjs", 0, 10.123, 10.193, 0.0, "/code/other.mjs", 0, False),
+    )
+    found = only((*BIRTH, ASKED, ANSWERED, replace(TRACED, imports=rows, record_seconds=0.0)))
+    assert [it.self_ms for it in found.imports] == pytest.approx([20.0, 70.0, 70.0])
+
+
 def test_what_is_told_may_come_before_the_end_or_after_it() -> None:
     assert ColdStarts().feed((*BIRTH, ASKED, TRACED)) == []
     assert only((*BIRTH, ASKED, TRACED, ANSWERED)) == only(WHOLE)
