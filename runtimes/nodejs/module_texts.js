@@ -7,12 +7,13 @@
 const fs = require('fs');
 const Module = require('module');
 
-const LOADER = 'node:internal/modules/esm/load';
+const LOADER = /\(node:internal\/modules\/esm\/load:/;
+const BOM = 0xfeff;
 const SUFFIX = /\.m?js$/;
 
 /**
- * `changed(href, text)` gives the text of each module, as bytes; `looked(begin)` is told of all that takes time beside,
- * with the seconds of CLOCK_MONOTONIC at which it began. Returns what puts an end to it.
+ * `changed(href, text)` gives the text of each module; `looked(begin)` is told of all that takes time beside, with the
+ * seconds of CLOCK_MONOTONIC at which it began. Returns what puts an end to it.
  */
 exports.change = (changed, looked) => (Module.registerHooks ? hooked(changed) : lookedUp(changed, looked));
 
@@ -21,7 +22,7 @@ function hooked(changed) {
     load: (href, context, next) => {
       const loaded = next(href, context);
       if (loaded.format !== 'module' || !loaded.source || !href.startsWith('file:')) return loaded;
-      return Object.assign({}, loaded, { source: changed(href, Buffer.from(loaded.source)) });
+      return Object.assign({}, loaded, { source: changed(href, decoded(loaded.source)) });
     },
   });
   return () => hooks.deregister();
@@ -34,11 +35,11 @@ function lookedUp(changed, looked) {
 
   function forLoader(where) {
     const text = read.call(promises, where);
-    return SUFFIX.test(where.pathname) ? text.then((bytes) => changed(where.href, bytes)) : text;
+    return SUFFIX.test(where.pathname) ? text.then((bytes) => changed(where.href, decoded(bytes))) : text;
   }
   function get() {
     const begin = process.hrtime();
-    const found = askedBy(get) === LOADER ? forLoader : read;
+    const found = isForLoader(get) ? forLoader : read;
     looked(begin[0] + begin[1] / 1e9);
     return found;
   }
@@ -48,17 +49,22 @@ function lookedUp(changed, looked) {
   return () => Object.defineProperty(promises, 'readFile', Object.assign(before, { value: read }));
 }
 
-/** The file of whoever called `inner`. */
-function askedBy(inner) {
+/** As Node.js does itself, who then need not any more. */
+function decoded(source) {
+  const text = typeof source === 'string' ? source : (Buffer.isBuffer(source) ? source : Buffer.from(source)).toString();
+  return text.charCodeAt(0) === BOM ? text.slice(1) : text;
+}
+
+/** Whether the loader called `inner`. */
+function isForLoader(inner) {
   const limit = Error.stackTraceLimit;
-  const prepare = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
+  const prepare = Error.prepareStackTrace;
   const seen = {};
   Error.stackTraceLimit = 1;
-  Object.defineProperty(Error, 'prepareStackTrace', { configurable: true, writable: true, value: (error, frames) => frames });
+  if (prepare !== undefined) Error.prepareStackTrace = undefined;
   Error.captureStackTrace(seen, inner);
-  const frames = seen.stack;
-  if (prepare) Object.defineProperty(Error, 'prepareStackTrace', prepare);
-  else delete Error.prepareStackTrace;
+  const found = LOADER.test(seen.stack);
+  if (prepare !== undefined) Error.prepareStackTrace = prepare;
   Error.stackTraceLimit = limit;
-  return frames.length ? frames[0].getFileName() : null;
+  return found;
 }

@@ -47,7 +47,7 @@ Modules.prototype.remove = function () {
   this.flush();
 };
 
-/** The text of a module, as bytes, with marks; it stays on its lines. */
+/** The text of a module with marks; it stays on its lines. */
 Modules.prototype.add = function (href, text) {
   if (this.read.length >= MOST) {
     this.more += 1;
@@ -64,11 +64,7 @@ Modules.prototype.add = function (href, text) {
   const find = head.imports.some(isPackage) ? ',import.meta.resolve' : '';
   const begins = ';' + MARK + '(' + number + find + ');';
   const ends = (head.closes ? '\n;' : ';') + MARK + '(' + ~number + ');';
-  const marked = Buffer.allocUnsafe(text.length + begins.length + ends.length);
-  text.copy(marked, 0, 0, head.end);
-  marked.write(begins, head.end, 'latin1');
-  text.copy(marked, head.end + begins.length, head.end);
-  marked.write(ends, marked.length - ends.length, 'latin1');
+  const marked = text.slice(0, head.end) + begins + text.slice(head.end) + ends;
   this.took(at, now() - at);
   return marked;
 };

@@ -1,4 +1,4 @@
-"""`fclocal coldstart` over ES modules: what is slow at a top level is named, busy or awaited, and errors keep their lines.
+"""`fclocal coldstart` over ES modules: what is slow at a top level is named, busy or awaited; errors keep their lines.
 
 What was planted is a lower bound here: a busy machine makes it longer.
 """

@@ -246,3 +246,37 @@ def test_an_es_module_that_is_required_is_told_with_what_it_imports(
         assert took[2] >= 0.055 and took[1] - took[2] >= 0.055
 
     asyncio.run(talk())
+
+
+SHAPES = {
+    "index.mjs": "'use strict';/* import './no.mjs' */import{a as b}from'./one.mjs';import'./two.mjs';"
+    "export*from\"./three.mjs\";export{default as d}from'./four.mjs';export const handler=async()=>{"
+    "await import('./no.mjs');return b+typeof import.meta.url} // the end",
+    "one.mjs": "\ufeffexport const a = 'one ';",
+    "two.mjs": "",
+    "three.mjs": "export class Three {}\n// import './no.mjs'",
+    "four.mjs": "const text = `\nimport './no.mjs';`;\nexport { text as default };\nimport * as all from './index.mjs'\n",
+    "no.mjs": "export default\n  1\n",
+}
+
+
+@pytest.mark.parametrize("target", [it for it in WITH_MODULES if it.start == "spawned"], ids=str)
+def test_modules_run_as_they_are_written_and_who_asks_is_known(
+    target: Target, short_folder: Path, tmp_path: Path
+) -> None:
+    async def talk() -> None:
+        async with board(short_folder) as made:
+            watched = Watched(made)
+            with Bootstrap(target, short_folder, made.env | EVERY_MODULE, write(tmp_path, SHAPES)) as bootstrap:
+                assert await ask(bootstrap, request("/invoke", "index.handler")) == [b"one string"]
+                told = await watched.told()
+        assert [(row[0], row[1], row[7]) for row in told.imports] == [
+            ("index.mjs", -1, False),
+            ("one.mjs", 0, False),
+            ("two.mjs", 0, False),
+            ("three.mjs", 0, False),
+            ("four.mjs", 0, False),
+            ("no.mjs", -1, False),
+        ]
+
+    asyncio.run(talk())
