@@ -255,7 +255,7 @@ SHAPES = {
     "one.mjs": "\ufeffexport const a = 'one ';",
     "two.mjs": "",
     "three.mjs": "export class Three {}\n// import './no.mjs'",
-    "four.mjs": "const text = `\nimport './no.mjs';`;\nexport { text as default };\nimport * as all from './index.mjs'\n",
+    "four.mjs": "const text = `\nimport './no.mjs';`;\nexport { text as default };\nimport './index.mjs'\n",
     "no.mjs": "export default\n  1\n",
 }
 
