@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install check test e2e e2e-vscode e2e-nvim bench browser proof-compare proof-planted proof-profiles proof-console
+.PHONY: install check test e2e e2e-vscode e2e-js-debug e2e-nvim bench browser proof-compare proof-planted proof-profiles proof-console
 
 install: $(BIN)/fclocal
 
@@ -30,6 +30,18 @@ e2e: install
 e2e-vscode: install
 	sh tests/vscode/install.sh build/vscode
 	PYTHONPATH=$(CURDIR) node tests/vscode/flow.mjs build/vscode $(abspath $(BIN))/python $(PICTURES)
+
+# js-debug, VS Code's debugger for Node.js, out of the same code-server: 42 MB from npm, nothing is compiled.
+JS_DEBUG := build/ms-vscode.js-debug/src/extension.js
+CODE_SERVER = code-server@$(shell node -p "require('./tests/vscode/package.json').dependencies['code-server']")
+
+$(JS_DEBUG): tests/vscode/package.json
+	mkdir -p build
+	cd build && archive=$$(npm pack --silent $(CODE_SERVER)) && \
+	  tar -xzmf "$$archive" --strip-components=4 package/lib/vscode/extensions/ms-vscode.js-debug && rm "$$archive"
+
+e2e-js-debug: install $(JS_DEBUG)
+	$(BIN)/python -m pytest -rs tests/e2e/debug/test_node_js_debug.py
 
 # Needs Neovim from 0.7 on. nvim-dap is GPL: it is fetched where it is wanted, and never kept in this repository.
 NVIM_DAP ?= https://github.com/mfussenegger/nvim-dap

@@ -14,24 +14,28 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import PATIENCE_SECONDS
+from tests.support.command import PATIENCE_SECONDS, ROOT
 from tests.support.dap_client import DapClient, Message
 
 HOST = Path(__file__).with_name("js_debug_host.js")
-# `npm pack code-server` has it in package/lib/vscode/extensions; so has every VS Code, in resources/app/extensions.
+# `make e2e-js-debug` puts it into the first, `make e2e-vscode` into the second; every VS Code has it in its extensions.
+NAME = "ms-vscode.js-debug"
 VARIABLE = "FCLOCAL_TEST_JS_DEBUG"
 PLACES = (
-    "/usr/share/code/resources/app/extensions/ms-vscode.js-debug",
-    "/usr/lib/code-server/lib/vscode/extensions/ms-vscode.js-debug",
+    ROOT / "build" / NAME,
+    ROOT / "build" / "vscode" / "node_modules" / "code-server" / "lib" / "vscode" / "extensions" / NAME,
+    Path("/usr/share/code/resources/app/extensions", NAME),
+    Path("/usr/lib/code-server/lib/vscode/extensions", NAME),
 )
 
 
 def js_debug() -> Path:
     """The extension's folder; skips the test where there is none."""
-    for place in (os.environ.get(VARIABLE, ""), *PLACES):
-        if place and (Path(place) / "src" / "extension.js").exists():
-            return Path(place)
-    pytest.skip(f"js-debug is not here: {VARIABLE} may name the folder of the extension ms-vscode.js-debug")
+    named = os.environ.get(VARIABLE)
+    for place in [Path(named)] if named else PLACES:
+        if (place / "src" / "extension.js").exists():
+            return place
+    pytest.skip(f"js-debug is not here: `make e2e-js-debug` fetches it; or {VARIABLE} names the folder of {NAME}")
 
 
 class Session(DapClient):

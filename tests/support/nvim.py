@@ -44,6 +44,9 @@ end
 return found
 """
 
+COUNT = "require('dap').listeners.after.setBreakpoints.test = function() vim.g.told = (vim.g.told or 0) + 1 end"
+TOLD = "return vim.g.told or 0"
+
 
 def nvim_dap() -> Path:
     """The plug-in's folder; skips the test where it or Neovim is missing."""
@@ -102,6 +105,14 @@ class Nvim:
 
         found: Mapping[str, Any] = eventually(look, lambda: f"a stop of {name} in line {line}: {self._trouble()}")
         return found
+
+    @contextlib.contextmanager
+    def telling_breakpoints(self) -> Iterator[None]:
+        """What is done in it makes nvim-dap send breakpoints; wait until they are answered."""
+        self.lua(COUNT)
+        before = self.lua(TOLD)
+        yield
+        eventually(lambda: self.lua(TOLD) > before, lambda: f"an answer to breakpoints: {self._trouble()}")
 
     def variable(self, name: str) -> str:
         return str(eventually(lambda: self.lua(VARIABLES).get(name), lambda: f"{name}: {self._trouble()}"))

@@ -101,23 +101,30 @@ def test_two_instances_that_stop_are_shown_one_after_the_other(project: DebugPro
 
 
 def test_a_saved_edit_is_taken_over_and_its_breakpoint_is_hit_on_its_new_line(project: DebugProject) -> None:
+    """Also where the line itself has changed, so that only the editor knows where its breakpoint is."""
     project.function("move", MOVE)
     with attached(project, "move", "answer") as (_running, invoke, editor):
+        before = project.line("move", "answer")
         answer = invoke.begin("move")
-        editor.stop("move#1 ", project.line("move", "answer"))
+        editor.stop("move#1 ", before)
         editor.type("DapContinue")
         assert answer.result() == (200, "1")
 
-        before = project.line("move", "answer")
-        editor.type("1put! =['# a line', '# another line']")
+        editor.type(f"{before}substitute/str(found)/str(found * 10)/")
+        editor.type(f"{before - 1}put =['    one = 1', '    two = 2']")
         editor.type("%substitute/VERSION = 1/VERSION = 2/")
-        editor.type("write")
+        with editor.telling_breakpoints():
+            editor.type("write")
         assert project.line("move", "answer") == before + 2
         answer = invoke.begin("move")
         editor.stop("move#2 ", before + 2)
         assert editor.variable("found") == "2"
         editor.type("DapContinue")
-        assert answer.result() == (200, "2")
+        assert answer.result() == (200, "20")
+
+        with editor.telling_breakpoints():
+            toggle(editor, before + 2)
+        assert invoke.begin("move").result() == (200, "20")
 
 
 @pytest.mark.parametrize("leave", ["quit", "crash"])
