@@ -157,7 +157,7 @@ class Emulator:
 
     def _end_waiting(self) -> None:
         """What would keep the server from its end: pauses, and answers that have none."""
-        self._companions.end_streams()
+        self._companions.end_waiting()
         self._scheduler.end_pauses()
 
     async def _deploy_all(self, registry: Registry) -> None:
@@ -330,6 +330,7 @@ class Emulator:
 
     async def kill(self) -> None:
         """End every instance at once, whatever it is doing; leaving the context is quick after this."""
+        self._companions.end_waiting()
         if self._recorder is not None:
             self._recorder.end()
         with contextlib.suppress(FclocalError):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from emulator.gateway.admin import Action
     from emulator.gateway.cycle import App
     from emulator.journal.tracing import TraceExport
+    from emulator.model.function import Project
+    from emulator.triggers.timers import Timers
 
 # OpenTelemetry's own variables for who collects traces
 OTLP_VARIABLES = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
@@ -29,6 +31,7 @@ class Companions:
         self._lab: LabDesk | None = None
         self._observer = Observer(host.journal, host.settings.prices, keeps=host.settings.console)
         self._traces: TraceExport | None = None
+        self._timers: Timers | None = None
 
     def start(self) -> None:
         """The emulator serves. Raises `UserError` where what the settings ask for can not be had."""
@@ -37,6 +40,18 @@ class Companions:
         self._observer.start()
         if self._host.settings.otlp_endpoint or OTLP_VARIABLES & os.environ.keys():
             self._start_traces()
+        if self._host.settings.timers:
+            self._know_timers(self._host.project)
+            self._host.on_project(self._know_timers)
+
+    def _know_timers(self, project: Project) -> None:
+        if self._timers is None:
+            if all(trigger.schedule is None for function in project.functions for trigger in function.triggers):
+                return
+            from emulator.triggers.timers import Timers  # few projects have any
+
+            self._timers = Timers(self._host.engine)
+        self._timers.know(project)
 
     def _start_traces(self) -> None:
         from emulator.journal.tracing import TraceExport, can_export  # few emulators have anybody who collects them
@@ -47,8 +62,11 @@ class Companions:
             self._traces.start()
             host.engine.traces = True
 
-    def end_streams(self) -> None:
-        """The server is about to stop, and waits for what it answers: what has no end of its own ends here."""
+    def end_waiting(self) -> None:
+        """The server is about to stop, and waits for what it answers: what has no end of its own ends here, and timers
+        invoke nothing any more."""
+        if self._timers is not None:
+            self._timers.close()
         if self._console is not None:
             self._console.end_streams()
 

@@ -17,7 +17,7 @@ from emulator.cli.loop import run
 from emulator.cli.options import project_options, settings_options
 from emulator.model.durations import read_duration, show_duration
 from emulator.model.errors import UserError
-from emulator.scenario.happenings import Advanced, told
+from emulator.scenario.happenings import Advanced, in_words, told
 
 ADVANCE = "advance"
 # An option by its looks, of which there is none that begins so.
@@ -50,8 +50,9 @@ def _only_ahead(duration: str) -> UserError:
 def command(ctx: click.Context, /, what: str | None, duration: str | None, **values: Any) -> int:
     """Show the clock of the platform's own timers, or move it ahead by DURATION, such as 90s, 6m or 1h30m.
 
-    By it idle instances are reclaimed, sessions end, asynchronous invocations are tried again and grow too old. How
-    long functions run, and may run, is real time, and they do not see it.
+    By it idle instances are reclaimed, sessions end, timer triggers invoke, scheduled actions change the minimum of
+    instances, asynchronous invocations are tried again and grow too old. How long functions run, and may run, is real
+    time, and they do not see it.
 
     What falls due while it is moved happens in the order of its times. The command returns when all of it is done: a
     reclaimed instance has run PreStop and is gone.
@@ -94,8 +95,7 @@ def _show(answer: Advanced, place: Workplace) -> None:
     if not answer.seconds:
         return
     for it in answer.happened:
-        why = f" ({it.why})" if it.why else ""
-        say(f"  +{show_duration(it.after):<8} {it.what} {it.function} {it.subject}{why}")
+        say(f"  +{show_duration(it.after):<8} {in_words(it)}")
     ended = f"{answer.sessions_ended} session{'s' if answer.sessions_ended > 1 else ''} ended"
     parts = [told(answer.happened), ended if answer.sessions_ended else ""]
     what = ", ".join(part for part in parts if part) or "nothing was due"

@@ -124,5 +124,13 @@ class Laboratory:
 def settings_for(settings: Settings) -> Settings:
     """Those of an emulator that does nothing beside: every start is a whole one, as in FC."""
     return dataclasses.replace(
-        settings, port=0, reload=False, cold="faithful", spares=0, postmortem=False, console=False, trace=True
+        settings,
+        port=0,
+        reload=False,
+        cold="faithful",
+        spares=0,
+        timers=False,
+        postmortem=False,
+        console=False,
+        trace=True,
     )

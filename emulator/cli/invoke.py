@@ -24,7 +24,7 @@ from emulator.model.errors import UserError
 from emulator.model.function import HTTP_METHODS, Place
 
 # What makes no difference to one call.
-NOT_HERE = ("host", "port", "json", "reload", "reload_debounce_ms", "cold", "spares")
+NOT_HERE = ("host", "port", "json", "reload", "reload_debounce_ms", "cold", "spares", "timers")
 
 CALL_OPTIONS: tuple[click.Parameter, ...] = (
     click.Option(["-e", "--event"], metavar="TEXT", help="The event. Without -e, -f or a pipe it is empty."),
@@ -120,7 +120,7 @@ def _invoke_alone(name: str | None, wanted: Call, place: Workplace) -> int:
     for problem in project.problems:
         place.terminal.tell(place.terminal.paint_err("yellow", f"! {problem}"))
     emulator = open_emulator(
-        dataclasses.replace(place.settings, port=0, reload=False, cold="faithful"), project, whole=False
+        dataclasses.replace(place.settings, port=0, reload=False, cold="faithful", timers=False), project, whole=False
     )
     function = served(project.functions[0])
     return run(invoke_alone(emulator, function, wanted, place.terminal, place.settings.log_level), place.faults())

@@ -188,7 +188,14 @@ def _settings_for(settings: Settings, kind: WallsKind) -> Settings:
         name: replace(section, walls=None) for name, section in settings.functions.items()
     }
     return dataclasses.replace(
-        settings, walls=walls, port=0, reload=False, cold="faithful", postmortem=False, functions=functions
+        settings,
+        walls=walls,
+        port=0,
+        reload=False,
+        cold="faithful",
+        timers=False,
+        postmortem=False,
+        functions=functions,
     )
 
 

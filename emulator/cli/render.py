@@ -36,8 +36,10 @@ from emulator.model.events import (
     Span,
     TaskMoved,
 )
+from emulator.model.function import LATEST
 from emulator.model.inner_events import FilesRead, FreezeReport
 from emulator.model.invocation import FunctionError, summary
+from emulator.model.platform_events import MinimumChanged, TimerFired
 
 # A program that prints FC's markers itself (runtime-contract.md §6.1): ours stand already, so its own are left out.
 MARKER = re.compile(r"FC (?:Invoke|Initialize|PreStop|PreFreeze) (?:Start|End) RequestId: (\S+?)(?:,.*)?\r?\Z")
@@ -96,6 +98,8 @@ class LogRenderer:
             SessionUsed: self._session,
             PostMortemKept: self._kept,
             ClockAdvanced: self._advanced,
+            TimerFired: self._timer,
+            MinimumChanged: self._minimum,
         }
 
     def know(self, functions: Sequence[str]) -> None:
@@ -271,6 +275,16 @@ class LogRenderer:
         from emulator.model.durations import show_duration  # few emulators are moved ahead
 
         return self._ours(f"the platform's clock is {show_duration(event.ahead)} ahead", "debug")
+
+    def _timer(self, event: TimerFired) -> list[str]:
+        which = "" if event.qualifier in ("", LATEST) else f" ({event.qualifier})"
+        text = f"timer `{event.trigger}` invoked {event.function}{which} for {event.trigger_time}: {event.request_id}"
+        return self._ours(text)
+
+    def _minimum(self, event: MinimumChanged) -> list[str]:
+        why = f"by scheduled action `{event.action}`" if event.action else "its default: no scheduled action holds"
+        instances = f"{event.target} instance{'s' if event.target != 1 else ''}"
+        return self._ours(f"{event.function} has a minimum of {instances} now, {why}")
 
     def _kept(self, event: PostMortemKept) -> list[str]:
         return self._ours(f"post-mortem: fclocal postmortem {event.request_id}") if self._hints else []

@@ -162,6 +162,7 @@ def _plain(figures: Figures) -> dict[str, Any]:
         "succeeded": figures.succeeded,
         "failed": figures.failed,
         "retries": figures.retries,
+        "timers": figures.timers,
         "memory_mb": figures.memory_mb,
         "first_error": figures.first_error,
     }

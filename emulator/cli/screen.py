@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -9,10 +11,12 @@ from msgspec import Struct
 
 from emulator import __version__
 from emulator.cli.terminal import Paint, columns, cut
-from emulator.model.function import Function, Problem, Project
+from emulator.model.function import Function, Problem, Project, TriggerType
 from emulator.sandbox.base import Finding
 
 SCREEN_LINES = 12
+TRIGGER_CELLS = 40
+DAY = 86_400.0
 # Beside the functions: title, blank, blank, help.
 OTHER_LINES = 4
 
@@ -34,15 +38,16 @@ def first_screen(
     width: int,
     *,
     console: bool,
+    timers_since: float | None = None,
 ) -> list[str]:
     """URL, trigger, runtime, limits and walls of each function; what does not fit is summed up.
 
     `debug_ports` are those for editors, and for editors of Node.js, which are shown where a function needs them;
-    `console` says whether there is one.
+    `console` says whether there is one; `timers_since` is the Unix time since which timers invoke, None where none do.
     """
     where = f"  {project.file.name}" if project.file else ""
     domains = _domains(project, url.rpartition(":")[2], width)
-    rows = _functions(functions, SCREEN_LINES - OTHER_LINES - len(domains), width)
+    rows = _functions(functions, SCREEN_LINES - OTHER_LINES - len(domains), width, timers_since)
     behind = paint("dim", f"{where}  debug {_debug_ports(functions, *debug_ports)}")
     last = _help(functions, f"{url}/_console" if console else "")
     return [title(url, paint) + behind, "", *rows, *domains, "", paint("dim", last)]
@@ -68,16 +73,37 @@ def _domains(project: Project, port: str, width: int) -> list[str]:
     return [cut(f"  domains: {', '.join(shown)}", width)] if shown else []
 
 
-def _functions(functions: Sequence[Shown], room: int, width: int) -> list[str]:
+def _functions(functions: Sequence[Shown], room: int, width: int, since: float | None) -> list[str]:
     first = functions if len(functions) <= room else functions[: room - 1]
-    lines = [cut("  " + line, width) for line in columns([_row(each) for each in first])]
+    lines = [cut("  " + line, width) for line in columns([_row(each, since) for each in first])]
     rest = functions[len(first) :]
     return [*lines, cut(f"  … and {len(rest)} more: {_sum_up(rest)}", width)] if rest else lines
 
 
-def _row(each: Shown) -> tuple[str, ...]:
+def _row(each: Shown, since: float | None) -> tuple[str, ...]:
     function = each.function
-    return (str(function.name), triggers(function), each.url, function.runtime, limits(function), each.walls)
+    shown = _triggers(function, since)
+    return (str(function.name), shown, each.url, function.runtime, limits(function), each.walls)
+
+
+def _triggers(function: Function, since: float | None) -> str:
+    """With the next time of each timer, the soonest first, and behind them those that never come."""
+    timers = [it for it in function.triggers if it.type is TriggerType.TIMER]
+    if since is None or not timers:
+        return triggers(function)
+    dues = [(it.schedule.after(since, since) if it.schedule is not None else None, it.name) for it in timers]
+    dues.sort(key=lambda it: it[0] or math.inf)
+    times = [f"{name} {_when(due, since) if due is not None else 'off'}" for due, name in dues]
+    return cut(f"{triggers(function)} {', '.join(times)}", TRIGGER_CELLS)
+
+
+def _when(moment: float, now: float) -> str:
+    """In local time, as briefly as it can be told."""
+    local = time.localtime(moment)
+    clock = time.strftime("%H:%M:%S" if local.tm_sec else "%H:%M", local)
+    if moment - now < DAY:
+        return clock
+    return f"{time.strftime('%a' if moment - now < 7 * DAY else '%Y-%m-%d', local)} {clock}"
 
 
 def triggers(function: Function) -> str:

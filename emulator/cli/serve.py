@@ -157,8 +157,16 @@ def _screen(emulator: RunningEmulator, settings: Settings, terminal: Terminal) -
         Shown(f, served(f).url(emulator.port), words.get(str(f.name)) or walls.rung(f.walls))
         for f in emulator.project.functions
     ]
-    console = settings.console
-    lines = first_screen(emulator.url, ports, emulator.project, functions, paint, terminal.width, console=console)
+    lines = first_screen(
+        emulator.url,
+        ports,
+        emulator.project,
+        functions,
+        paint,
+        terminal.width,
+        console=settings.console,
+        timers_since=time.time() if settings.timers else None,
+    )
     lines += problem_lines(emulator.project.problems, emulator.findings, paint)
     return "\n".join([*lines, "", ""])
 

@@ -26,6 +26,7 @@ from emulator.model import headers as h
 from emulator.model.errors import UserError
 from emulator.model.events import Event, InvocationEnded, InvocationRejected
 from emulator.model.function import Function, Project
+from emulator.model.provision import Provision
 from emulator.sandbox.inside import look
 from emulator.sandbox.limits_table import Held
 
@@ -57,6 +58,7 @@ class Sweep:
             port=0,
             reload=False,
             cold="faithful",
+            timers=False,
             postmortem=False,
             cpu=None,  # each size has its own
             max_instances=1,
@@ -186,6 +188,6 @@ def _sized(project: Project, size: Tried) -> Project:
         memory_mb=size.memory_mb,
         cpu=size.cpu,
         instance_concurrency=size.concurrency,
-        provisioned=0,
+        provisioned=Provision(),
     )
     return msgspec.structs.replace(project, functions=(function,))

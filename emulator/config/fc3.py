@@ -13,11 +13,13 @@ from emulator.config import bounds, gpu, parts
 from emulator.config.checks import nearest
 from emulator.config.layers import layer_name, resolve_layer
 from emulator.config.paths import OutsideProject, is_inside, links, real
+from emulator.config.provisioning import provision
 from emulator.config.section import Section, shown
 from emulator.config.tree import Scalar, as_text, is_null
 from emulator.config.triggers import triggers
 from emulator.model import limits
 from emulator.model.function import DEFAULT_REGION, Account, Api, BuildStep, Function, FunctionName, Isolation, Layer
+from emulator.model.provision import Provision
 
 
 class Defaults(Struct, frozen=True):
@@ -189,16 +191,13 @@ def _with_scaling(function: Function, section: Section) -> Function:
     if concurrency > 1 and isolation is Isolation.REQUEST_EXCLUSIVE:
         section.warn("instanceConcurrency", "`instanceIsolationMode: REQUEST_EXCLUSIVE` forces a concurrency of 1")
         concurrency = 1
-    provisioned = section.section("provisionConfig")
-    target = provisioned.whole("defaultTarget" if provisioned.has("defaultTarget") else "target")
-    scaling = section.section("scalingConfig").whole("minInstances")
     reserved = section.section("concurrencyConfig").whole("reservedConcurrency")
     return msgspec.structs.replace(
         function,
         instance_concurrency=concurrency,
         isolation=isolation,
         session=parts.session(section),
-        provisioned=max(0, target or 0, scaling or 0),
+        provisioned=provision(section),
         on_demand=not section.flag("disableOndemand"),
         max_instances=max(0, reserved) if reserved is not None else None,
         idle_timeout=section.number("idleTimeout"),
@@ -234,7 +233,7 @@ def _with_container(function: Function, section: Section, root: Path) -> Functio
         if function.http_trigger is not None:
             section.warn("triggers", "`webServerMode: false` takes events only: FC calls it by no HTTP trigger")
         function = msgspec.structs.replace(
-            function, instance_concurrency=1, isolation=Isolation.REQUEST_EXCLUSIVE, provisioned=0
+            function, instance_concurrency=1, isolation=Isolation.REQUEST_EXCLUSIVE, provisioned=Provision()
         )
     return msgspec.structs.replace(function, custom_container=container, code=None)
 

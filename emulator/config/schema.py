@@ -57,6 +57,14 @@ _VPC: Mapping[str, Shape] = {
     "securityGroupId": Kind.TEXT,
     "role": Kind.TEXT,
 }
+_SCHEDULED = ListOf(
+    name=Kind.TEXT,
+    target=Kind.NUMBER,
+    scheduleExpression=Kind.TEXT,
+    startTime=Kind.TEXT,
+    endTime=Kind.TEXT,
+    timeZone=Kind.TEXT,
+)
 _REWRITE: Mapping[str, Shape] = {
     "equalRules": ListOf(match=Kind.TEXT, replacement=Kind.TEXT),
     "wildcardRules": ListOf(match=Kind.TEXT, replacement=Kind.TEXT),
@@ -165,12 +173,20 @@ FC3: Mapping[str, Shape] = MappingProxyType(
             "target": Kind.NUMBER,
             "alwaysAllocateCPU": Kind.FLAG,
             "alwaysAllocateGPU": Kind.FLAG,
-            "scheduledActions": Kind.LIST,
+            "scheduledActions": _SCHEDULED,
             "targetTrackingPolicies": Kind.LIST,
             "mode": Kind.TEXT,
             "qualifier": Kind.TEXT,
         },
-        "scalingConfig": Kind.ANY,
+        "scalingConfig": {
+            "minInstances": Kind.NUMBER,
+            "scheduledPolicies": _SCHEDULED,
+            "horizontalScalingPolicies": Kind.LIST,
+            "enableOnDemandScaling": Kind.FLAG,
+            "enableMixMode": Kind.FLAG,
+            "residentPoolId": Kind.TEXT,
+            "requestDispatchPolicy": Kind.TEXT,
+        },
         "concurrencyConfig": {"reservedConcurrency": Kind.NUMBER},
         "annotations": Kind.ANY,
         "tags": Kind.ANY,

@@ -91,6 +91,7 @@ class Settings:
     body_timeout: float = option(
         30.0, "How long a client may pause between two pieces of a request body.", at_least=0.1, unit="s"
     )
+    timers: bool = option(True, "Invoke functions by their timer triggers while it runs, at their times.")
     verify_signatures: bool = option(
         False, "Ask InvokeFunction for a right signature by a known access key, as FC does; else any key will do."
     )

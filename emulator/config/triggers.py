@@ -9,6 +9,7 @@ from emulator.config.section import Section
 from emulator.config.tree import Json, Map, plain
 from emulator.model import limits
 from emulator.model.function import HTTP_METHODS, LATEST, Trigger, TriggerType
+from emulator.model.schedules import Cron, Every
 
 AUTH_TYPES = ("anonymous", "function", "jwt", "basic", "bearer")
 # What each of them can not do without, and who is let in then: nobody
@@ -61,7 +62,25 @@ def _trigger(entry: Section, number: int) -> Trigger | None:
         config=MappingProxyType(config),
         qualifier=entry.text("qualifier") or LATEST,
         place=entry.map.place,
+        schedule=_schedule(entry.section("triggerConfig")) if kind is TriggerType.TIMER else None,
     )
+
+
+def _schedule(config: Section) -> Every | Cron | None:
+    """Of a timer; None where it never comes. What holds where `enable` is absent is UNCONFIRMED (platform.md §4.3): who
+    declares a timer wants it."""
+    expression = config.text("cronExpression")
+    if not expression:
+        config.warn("cronExpression", "a timer trigger needs `cronExpression`, such as `@every 5m`")
+        return None
+    from emulator.config.schedules import read_timer  # few projects have a schedule
+
+    try:
+        schedule = read_timer(expression)
+    except ValueError as error:
+        config.warn("cronExpression", f"`cronExpression`: {error}; this timer never comes")
+        return None
+    return schedule if config.flag("enable", True) else None
 
 
 def _type(entry: Section) -> TriggerType | None:
@@ -85,8 +104,6 @@ def _config(entry: Section, kind: TriggerType) -> dict[str, Json]:
     fields = config if isinstance(config, dict) else {}
     if kind is TriggerType.HTTP:
         return _http(section, fields)
-    if kind is TriggerType.TIMER and not section.text("cronExpression"):
-        section.warn("cronExpression", "a timer trigger needs `cronExpression`, such as `@every 5m`")
     if kind is TriggerType.TIMER and "payload" in fields:
         node = section.map.get("payload")
         fields["payload"] = section.text("payload") if not isinstance(node, Map) else fields["payload"]

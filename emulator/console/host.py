@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +38,8 @@ class Host(Protocol):
 
     @property
     def refused(self) -> Mapping[str, str]: ...
+
+    def on_project(self, listener: Callable[[Project], None]) -> None: ...
 
     @property
     def debug_port(self) -> int: ...

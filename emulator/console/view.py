@@ -80,10 +80,13 @@ def _function(host: Host, function: Function, label: str, hide: Redaction) -> di
 
 
 def _trigger(trigger: Trigger) -> dict[str, Any]:
-    """Its configuration stays out: what it has for authentication is nobody's business here."""
+    """Its configuration stays out: what it has for authentication is nobody's business here. `when` is that of a timer;
+    one that never comes has none."""
     shown = {"name": trigger.name, "type": trigger.type.value, "qualifier": trigger.qualifier}
     is_http = trigger.type.value == "http"
-    return {**shown, "methods": trigger.methods if is_http else (), "auth": trigger.auth_type if is_http else ""}
+    when = str(trigger.config.get("cronExpression")) if trigger.schedule is not None else ""
+    own = {"methods": trigger.methods if is_http else (), "auth": trigger.auth_type if is_http else ""}
+    return {**shown, **own, "when": when}
 
 
 def _more(function: Function, hide: Redaction) -> dict[str, str]:

@@ -75,13 +75,14 @@ class TaskQueue:
         # Those whose pause the platform's clock ended by being moved ahead, until they pause again.
         self._woken: dict[asyncio.Task[None], Task] = {}
         self._pausing: set[asyncio.Task[None]] = set()
-        platform.ages(self)
+        platform.waits_for(self._due)
         self._account = account
         self._tasks: dict[str, Task] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def submit(self, call: Invocation, task_id: str = "", delay: float = 0.0) -> Task:
-        """Accept; the answer to the caller is 202. Raises `AsyncTaskAlreadyExists` (409) for a known id."""
+    def submit(self, call: Invocation, task_id: str = "", delay: float = 0.0, *, due: bool = False) -> Task:
+        """Accept; the answer to the caller is 202. `due`: the platform's clock made it, which is only moved further
+        when it is done. Raises `AsyncTaskAlreadyExists` (409) for a known id."""
         clock = self._clocks.of(call.revision.function.name)
         task = Task(task_id or call.request_id, replace(call, is_async=True), clock, clock.monotonic())
         if task.id in self._tasks:
@@ -89,16 +90,19 @@ class TaskQueue:
         self._forget_old()
         self._tasks[task.id] = task
         self._tell(task)
-        self._start(task, delay)
+        runner = self._start(task, delay)
+        if due and self._platform.is_moving:
+            self._woken[runner] = task
         return task
 
     def get(self, task_id: str) -> Task | None:
         return self._tasks.get(task_id)
 
-    def _start(self, task: Task, delay: float) -> None:
+    def _start(self, task: Task, delay: float) -> asyncio.Task[None]:
         runner = asyncio.get_running_loop().create_task(self._run(task, delay))
         self._running[task.id] = runner
         runner.add_done_callback(functools.partial(self._ended, task))
+        return runner
 
     def _ended(self, task: Task, runner: asyncio.Task[None]) -> None:
         self._running.pop(task.id, None)
@@ -141,13 +145,7 @@ class TaskQueue:
         while running := [runner for runner in self._running.values() if runner not in self._pausing]:
             await asyncio.wait(running, timeout=LOOK_SECONDS)
 
-    def due_in(self) -> float | None:
-        return None
-
-    def age(self, seconds: float) -> None:
-        pass
-
-    def busy(self) -> Tasks:
+    def _due(self) -> Tasks:
         return [runner for runner, task in self._woken.items() if not task.clock.stands]
 
     async def _run(self, task: Task, delay: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
@@ -19,6 +20,9 @@ from emulator.model.events import ClockAdvanced
 LOOK_SECONDS = 0.05
 # Nothing can be due sooner after something else: floating point has no better idea of an hour than this.
 LEAST_STEP = 1e-6
+# How often it is looked whether the time of day has jumped, where something is due by it, and what is a jump.
+DAY_LOOK_SECONDS = 30.0
+JUMP_SECONDS = 1.0
 
 Tasks = Collection["asyncio.Task[Any]"]
 
@@ -40,12 +44,13 @@ class Aging(Protocol):
 
 
 class PlatformTimer:
-    """One call to come, at a time of the clock."""
+    """One call to come, at a time of the clock. `by_day`: that stands for a time of day."""
 
-    __slots__ = ("_handle", "at", "then")
+    __slots__ = ("_handle", "at", "by_day", "then")
 
-    def __init__(self, at: float, then: Callable[[], None]) -> None:
+    def __init__(self, at: float, then: Callable[[], None], *, by_day: bool = False) -> None:
         self.at = at
+        self.by_day = by_day
         self.then: Callable[[], None] | None = then
         self._handle: asyncio.TimerHandle | None = None
 
@@ -70,10 +75,15 @@ class PlatformTimer:
 class PlatformClock:
     """`ahead` is by how many seconds it was moved in all."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, unix: Callable[[], float] = time.time) -> None:
         self._journal = journal
+        self._unix = unix
+        # By how much the time of day and the journal's time differ, and the next look at that.
+        self._since_epoch = unix() - journal.now()
+        self._looking: asyncio.TimerHandle | None = None
         self.ahead = 0.0
         self._aging: list[Aging] = []
+        self._busy: list[Callable[[], Tasks]] = []
         self._timers: list[tuple[float, int, PlatformTimer]] = []
         self._numbers = itertools.count()
         self._lock = asyncio.Lock()
@@ -82,6 +92,10 @@ class PlatformClock:
         """Seconds, of which only differences mean something."""
         return self._journal.now() + self.ahead
 
+    def time(self) -> float:
+        """Unix time."""
+        return self._unix() + self.ahead
+
     @property
     def is_moving(self) -> bool:
         """Whether it is being moved ahead: what is woken now is waited for, where an `Aging` tells."""
@@ -89,13 +103,46 @@ class PlatformClock:
 
     def ages(self, aging: Aging) -> None:
         self._aging.append(aging)
+        self.waits_for(aging.busy)
+
+    def waits_for(self, busy: Callable[[], Tasks]) -> None:
+        """As `Aging.busy`, of who has nothing that grows older."""
+        self._busy.append(busy)
 
     def call_later(self, seconds: float, then: Callable[[], None]) -> PlatformTimer:
+        return self._armed(PlatformTimer(self.now() + seconds, then))
+
+    def call_at(self, moment: float, then: Callable[[], None]) -> PlatformTimer:
+        """As `call_later`, at a Unix time. `then` may be called a little early, by what two clocks differ in."""
+        self.look()
+        return self._armed(PlatformTimer(self.now() + moment - self.time(), then, by_day=True))
+
+    def _armed(self, timer: PlatformTimer) -> PlatformTimer:
         self._drop_canceled()  # nobody else does, of a clock that is never moved
-        timer = PlatformTimer(self.now() + seconds, then)
         heapq.heappush(self._timers, (timer.at, next(self._numbers), timer))
-        timer.arm(seconds)
+        timer.arm(timer.at - self.now())
         return timer
+
+    def look(self) -> None:
+        """Whether the time of day has jumped, since the machine slept or its clock was set: what is due by it is due so
+        much sooner, or later. Looks again by itself, as long as something is."""
+        jump = self._unix() - self._journal.now() - self._since_epoch
+        if abs(jump) > JUMP_SECONDS:
+            self._since_epoch += jump
+            for _, _, timer in self._timers:
+                timer.at -= jump if timer.by_day else 0.0
+            self._timers = [(timer.at, number, timer) for _, number, timer in self._timers]
+            heapq.heapify(self._timers)
+            self._rearm()
+        if self._looking is not None:
+            self._looking.cancel()
+        later = asyncio.get_running_loop().call_later
+        self._looking = later(DAY_LOOK_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        self._looking = None
+        if any(timer.by_day and timer.then is not None for _, _, timer in self._timers):
+            self.look()
 
     async def sleep(self, seconds: float) -> None:
         """`asyncio.sleep` by this clock."""
@@ -124,7 +171,7 @@ class PlatformClock:
     async def settled(self) -> None:
         """Returns when nothing that became due is still being done, and nobody is being born."""
         await asyncio.sleep(0)  # who was woken, or just made a task, has begun
-        while tasks := {task for aging in self._aging for task in aging.busy()}:
+        while tasks := {task for busy in self._busy for task in busy()}:
             await asyncio.wait(tasks, timeout=LOOK_SECONDS)
             await asyncio.sleep(0)
 
@@ -147,6 +194,9 @@ class PlatformClock:
             aging.age(seconds)
         while self._timers and self._timers[0][0] <= self.now():
             heapq.heappop(self._timers)[2].fire()
+        self._rearm()
+
+    def _rearm(self) -> None:
         now = self.now()
         for at, _, timer in self._timers:
             if timer.then is not None:

@@ -96,6 +96,9 @@ class Templates:
         self._options = options
         self._lines: dict[str, _Line] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        # Those that keep an instance from being idle.
+        self._asking: set[asyncio.Task[None]] = set()
+        self._platform.waits_for(lambda: {it for it in self._asking if not it.done()})
 
     # --- for whoever makes instances ---
 
@@ -182,7 +185,7 @@ class Templates:
         line.learned = instance.revision
         if spec.forks and walls.forks:
             instance.reserved = True  # it is not frozen while it is asked
-            self._own(self._learn(line, walls, instance, changed, looked))
+            self._asking.add(self._own(self._learn(line, walls, instance, changed, looked)))
         elif line.origin is None or not line.origin.alive:
             self._park(line, spec, walls, instance.sandbox.launch)
 
@@ -233,6 +236,7 @@ class Templates:
                 await asyncio.wait([looked])
             told = await self._asked(line, instance)
         finally:
+            self._asking -= {asyncio.current_task()}
             instance.reserved = False
             changed(instance)
         if told is None:

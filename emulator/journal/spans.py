@@ -27,6 +27,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "Initializer": ("initializer",),
     "HealthCheck": ("health_check",),
 }
+# Those that OpenTelemetry has a word for.
+TRIGGERS = ("http", "timer")
 NANOSECONDS = 1_000_000_000
 Values = dict[str, str | int | float | bool]
 
@@ -152,7 +154,7 @@ def _values(started: InvocationStarted, ended: InvocationEnded) -> Values:
         "faas.name": started.function,
         "faas.invocation_id": started.request_id,
         "faas.instance": started.instance_id,
-        "faas.trigger": "http" if started.trigger == "http" else "other",
+        "faas.trigger": started.trigger if started.trigger in TRIGGERS else "other",
         "faas.coldstart": ended.cold,
         "faas.max_memory": ended.memory_size_mb * 1024 * 1024,
         "http.response.status_code": ended.status,

@@ -13,6 +13,7 @@ from msgspec import Struct
 from emulator.model.coldstart import PageCache
 from emulator.model.inner_events import FilesRead, FreezeReport
 from emulator.model.lifecycle import State
+from emulator.model.platform_events import MinimumChanged, TimerFired
 
 TracedPhase = tuple[str, float, float]
 TracedImport = tuple[str, int, float, float, float, str, int, bool]
@@ -362,6 +363,8 @@ Event = (
     | TaskMoved
     | PostMortemKept
     | ClockAdvanced
+    | TimerFired
+    | MinimumChanged
     | ImageProgress
     | Notice
 )

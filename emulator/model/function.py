@@ -17,6 +17,8 @@ from msgspec import Struct
 from emulator.model.image import Image
 from emulator.model.launch import WallsKind
 from emulator.model.program import CodeMount, CustomContainer, CustomRuntime, DapServer
+from emulator.model.provision import Provision
+from emulator.model.schedules import Cron, Every
 
 LATEST = "LATEST"
 DEFAULT_REGION = "cn-hangzhou"
@@ -119,7 +121,8 @@ HTTP_METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
 class Trigger(Struct, frozen=True):
     """A trigger; `config` is the API's triggerConfig as an object (`authConfig` parsed, if it was a string).
 
-    `source_arn` names what causes it (`acs:oss:<region>:<account>:<bucket>`), where that was declared.
+    `source_arn` names what causes it (`acs:oss:<region>:<account>:<bucket>`), where that was declared. `schedule` is
+    that of a timer which is enabled, and whose expression is one.
     """
 
     name: str
@@ -128,6 +131,7 @@ class Trigger(Struct, frozen=True):
     qualifier: str = LATEST
     place: Place | None = None
     source_arn: str = ""
+    schedule: Every | Cron | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -226,7 +230,7 @@ class Function(Struct, frozen=True):
     triggers: tuple[Trigger, ...] = ()
     session: SessionPolicy | None = None
     isolation: Isolation = Isolation.SHARE
-    provisioned: int = 0
+    provisioned: Provision = Provision()
     on_demand: bool = True
     max_instances: int | None = None
     idle_timeout: float | None = None

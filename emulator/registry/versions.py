@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from emulator.model.errors import AliasNotFound, UserError, VersionNotFound
 from emulator.model.function import LATEST, FunctionName, Revision
+from emulator.model.provision import Provision
 from emulator.registry.package import Package
 from emulator.registry.unpacked import PARTIAL
 
@@ -47,7 +48,7 @@ class Versions:
             raise UserError(f"nothing of {name} has changed since version {len(versions)}", "deploy it again first")
         self._published[name] = latest.number
         # Provisioned instances belong to LATEST or to an alias, never to a version (platform.md §7).
-        function = replace(latest.function, provisioned=0)
+        function = replace(latest.function, provisioned=Provision())
         version = replace(latest, function=function, code_dir=code_dir, version_id=str(len(versions) + 1))
         versions[version.version_id] = version
         return version

@@ -16,7 +16,7 @@ from emulator.journal.crashes import CrashFiles
 from emulator.journal.journal import Journal
 from emulator.model.errors import UserError
 from emulator.model.events import Notice, RevisionRefused
-from emulator.model.function import Function, FunctionName, Place
+from emulator.model.function import Function, FunctionName, Place, Project
 from emulator.registry.fingerprint import declaration
 from emulator.registry.registry import Registry
 from emulator.reload.broken import Broken
@@ -307,6 +307,7 @@ class Reloader:
             self._unreadable = False
             self._told("the project can be read again")
         before = {function.name: function for function in self._home.project.functions}
+        self._tell_problems(read.project)
         read = self._kept(read, before)
         self._subjects = self._subjects_of(read, self._subjects)
         self._watcher.follow(self._subjects.trees())
@@ -319,6 +320,13 @@ class Reloader:
         for name, function in now.items():
             if name not in before or declaration(function) != declaration(before[name]):
                 changed.setdefault(name, []).extend(causes)
+
+    def _tell_problems(self, project: Project) -> None:
+        """Those that are new, but for what leaves something out, which is told as a refusal."""
+        told = {problem.message for problem in (*self._home.project.problems, *project.left_out)}
+        for problem in project.problems:
+            if problem.message not in told:
+                self._journal.append(Notice(self._journal.now(), "warning", str(problem)))
 
     def _kept(self, read: Read, before: Mapping[FunctionName, Function]) -> Read:
         """A function that is written wrongly now stays what it was."""

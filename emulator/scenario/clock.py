@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +17,10 @@ MOST_EVENTS = 1_000_000
 
 
 async def advance(engine: Engine, seconds: float) -> Advanced:
-    """Move it ahead, and return when what fell due has been done."""
+    """Move it ahead, and return when what fell due has been done. By nothing, it is only shown."""
     platform = engine.scheduler.platform
+    if not seconds:
+        return Advanced(0.0, platform.ahead, platform.time(), 0.0, [])
     reader = engine.journal.subscribe(MOST_EVENTS)
     since, sessions = engine.journal.now(), engine.dispatcher.live_sessions
     try:
@@ -29,7 +30,7 @@ async def advance(engine: Engine, seconds: float) -> Advanced:
         reader.close()
     took_ms = (engine.journal.now() - since) * 1000
     ended = max(0, sessions - engine.dispatcher.live_sessions)
-    return Advanced(seconds, platform.ahead, time.time() + platform.ahead, took_ms, happened, ended)
+    return Advanced(seconds, platform.ahead, platform.time(), took_ms, happened, ended)
 
 
 async def asked_of_clock(engine: Engine, asked: Mapping[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from emulator.model.events import (
     TaskMoved,
 )
 from emulator.model.lifecycle import State
+from emulator.model.platform_events import TimerFired
 from emulator.model.task import FINAL, TaskState
 from emulator.scenario.happenings import RECLAIMED
 
@@ -50,6 +51,7 @@ class Figures(Struct):
     succeeded: int = 0
     failed: int = 0
     retries: int = 0
+    timers: int = 0
     memory_mb: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[tuple[float, bool]] = field(default_factory=list)
@@ -125,6 +127,8 @@ def _count_events(found: Figures, events: Iterable[Event]) -> set[str]:
                 found.reclaimed += event.reason in RECLAIMED
             case HookEnded():
                 found.prestops += event.hook == "PreStop"
+            case TimerFired():
+                found.timers += 1
             case TaskMoved():
                 found.retries += event.state == TaskState.RETRYING.value
                 found.succeeded += event.state == TaskState.SUCCEEDED.value

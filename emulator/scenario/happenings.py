@@ -9,17 +9,20 @@ from msgspec import Struct
 
 from emulator.model.events import ClockAdvanced, Event, HookEnded, InstanceMoved, TaskMoved
 from emulator.model.lifecycle import State, StopReason
+from emulator.model.platform_events import MinimumChanged, TimerFired
 from emulator.model.task import TaskState
 
 RECLAIMED = frozenset({StopReason.IDLE.value, StopReason.SCALED_IN.value})
 _BEGINS = frozenset({TaskState.ENQUEUED.value, TaskState.RUNNING.value})
 _OF_INSTANCES = ("reclaimed", "ended", "frozen")
 _HOOKS = ("Initialize", "PreStop", "PreFreeze")
+TIMER, MINIMUM = "timer", "minimum"
 
 
 class Happening(Struct, frozen=True):
     """`after` so many seconds of the platform's clock. `what`: reclaimed, ended (for another `why`), frozen, a hook's
-    name, or the state that an asynchronous invocation came into; `subject` is the instance, or that invocation."""
+    name, the state that an asynchronous invocation came into, timer or minimum; `subject` is the instance, that
+    invocation, the timer trigger, or how many instances are the minimum now, for the scheduled action `why`."""
 
     after: float
     what: str
@@ -38,6 +41,15 @@ class Advanced(Struct, frozen=True):
     took_ms: float
     happened: list[Happening]
     sessions_ended: int = 0
+
+
+def in_words(it: Happening) -> str:
+    """In a line."""
+    if it.what == TIMER:
+        return f"timer `{it.subject}` invoked {it.function}"
+    if it.what == MINIMUM:
+        return f"minimum of {it.function} is {it.subject} ({f'scheduled action `{it.why}`' if it.why else 'default'})"
+    return f"{it.what} {it.function} {it.subject}{f' ({it.why})' if it.why else ''}"
 
 
 def happenings(events: Iterable[Event], since: float) -> list[Happening]:
@@ -62,6 +74,10 @@ def _read(event: Event, after: float) -> Happening | None:
             return Happening(after, "frozen", event.function, event.instance_id)
         case HookEnded():
             return Happening(after, event.hook, event.function, event.instance_id, event.detail)
+        case TimerFired():
+            return Happening(after, TIMER, event.function, event.trigger)
+        case MinimumChanged():
+            return Happening(after, MINIMUM, event.function, str(event.target), event.action)
         case TaskMoved() if event.state not in _BEGINS:
             return Happening(after, event.state, event.function, event.task_id)
     return None
@@ -78,4 +94,8 @@ def _told(what: str, why: str, count: int) -> str:
         return f"{count} instance{'s' if count > 1 else ''} {what}{f' ({why})' if why else ''}"
     if what in _HOOKS:
         return f"{what} run{f' {count} times' if count > 1 else ''}"
+    if what == TIMER:
+        return f"{count} invocation{'s' if count > 1 else ''} by timers"
+    if what == MINIMUM:
+        return f"minimum changed{f' {count} times' if count > 1 else ''}"
     return f"{count} asynchronous invocation{'s' if count > 1 else ''} {what}"

@@ -50,6 +50,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "succeeded": (Kind.COUNT, lambda f: f.succeeded),
         "failed": (Kind.COUNT, lambda f: f.failed),
         "retries": (Kind.COUNT, lambda f: f.retries),
+        "timers": (Kind.COUNT, lambda f: f.timers),
         "memory": (Kind.SIZE, lambda f: f.memory_mb),
         "min": (Kind.TIME, lambda f: f.percentile(0)),
         "max": (Kind.TIME, lambda f: f.percentile(100)),

@@ -10,7 +10,7 @@ from emulator.journal.journal import Journal
 from emulator.model.events import PatchRefused
 from emulator.model.lifecycle import State, StopReason
 from emulator.scheduler.nursery import Nursery
-from emulator.scheduler.pool import Pool
+from emulator.scheduler.pool import Pool, thawed
 
 # A debugger holds an instance for a moment while it gets ready; a breakpoint holds it for longer.
 PAUSE_SECONDS = 1.0
@@ -87,11 +87,7 @@ class HandOver:
             if instance.state is State.IDLE:
                 instance.occupy()
                 return True
-            instance.reserved = True
-            try:
-                await instance.thaw()
-            finally:
-                instance.reserved = False
+            await thawed(instance)
         return False
 
     def _is_free(self, instance: Instance) -> bool:

@@ -155,6 +155,15 @@ class Pool:
         self._hot.pop(instance, None)
 
 
+async def thawed(instance: Instance) -> None:
+    """Thaw it, and nobody else is given it meanwhile."""
+    instance.reserved = True
+    try:
+        await instance.thaw()
+    finally:
+        instance.reserved = False
+
+
 def capacity_of(revision: Revision) -> int:
     """How many requests an instance carries at once (runtime-contract.md §1.5, §1.6)."""
     function = revision.function

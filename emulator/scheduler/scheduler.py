@@ -16,9 +16,10 @@ from emulator.scheduler.clocks import FunctionClocks
 from emulator.scheduler.gpus import DISPLACEABLE
 from emulator.scheduler.handover import HandOver, Patch
 from emulator.scheduler.idling import Idling
+from emulator.scheduler.minimums import Minimums
 from emulator.scheduler.nursery import Maker, Nursery
 from emulator.scheduler.plan import Create, Decision, Freeze, Give, Plan, Refuse, Retire, View, plan
-from emulator.scheduler.pool import LINGER_SECONDS, OnTaken, Pool, Waiter, waiting
+from emulator.scheduler.pool import LINGER_SECONDS, OnTaken, Pool, Waiter, thawed, waiting
 from emulator.scheduler.views import Limits, make_gpu_room, rules_of, view_of
 
 SOON_SECONDS = 0.001
@@ -43,6 +44,7 @@ class Scheduler:
         self.clocks = FunctionClocks(self.platform.now)
         self._nursery = Nursery(maker, journal, limits.start_timeout, self, cards or GpuPool())
         self.platform.ages(Idling(self._pools, self._nursery, journal, self._replan))
+        self._minimums = Minimums(self.platform, journal, self._replan)
         self._closing = self._closed = False
 
     def __repr__(self) -> str:
@@ -136,13 +138,16 @@ class Scheduler:
 
     def deploy(self, revision: Revision) -> None:
         """Know a revision: its provisioned instances are built at once."""
-        self._replan(self._pool(revision))
+        pool = self._pool(revision)
+        self._minimums.follow(pool)
+        self._replan(pool)
 
     def withdraw(self, revision: Revision) -> None:
         """No name points at it any more: idle instances go, busy ones drain."""
         pool = self._pools.get(revision)
         if pool is not None:
             pool.current = False
+            self._minimums.leave(pool)
             for instance in pool.instances.values():
                 instance.debugger.retire(instance)
             if pool.lingers and not self._closed:
@@ -191,6 +196,7 @@ class Scheduler:
     async def aclose(self) -> None:
         """Drain: let what runs finish, run PreStop hooks, end everything."""
         self._closed = True
+        self._minimums.close()
         self.end_pauses()
         for pool in self._pools.values():
             pool.current = False
@@ -210,6 +216,7 @@ class Scheduler:
     async def kill(self) -> None:
         """End everything now, whatever it is doing."""
         self._closed = True
+        self._minimums.close()
         await asyncio.gather(*(instance.sandbox.kill() for instance in self.instances()))
         self._nursery.cancel()
         if self._nursery.tasks:
@@ -358,10 +365,7 @@ class Scheduler:
 
     async def _give_thawed(self, pool: Pool, waiter: Waiter, instance: Instance, *, new: bool) -> None:
         """`new`: the instance has its session from this request."""
-        try:
-            await instance.thaw()
-        finally:
-            instance.reserved = False
+        await thawed(instance)
         if instance.room > 0 and not waiter.settled:
             instance.take()
             waiter.settle(instance)
@@ -379,11 +383,7 @@ class Scheduler:
         instance = pool.frozen()
         if instance is None:
             return None
-        instance.reserved = True
-        try:
-            await instance.thaw()
-        finally:
-            instance.reserved = False
+        await thawed(instance)
         if instance.room <= 0:
             return None
         instance.take()

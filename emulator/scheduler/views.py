@@ -52,7 +52,7 @@ def rules_of(revision: Revision, limits: Limits) -> Rules:
     function = revision.function
     return Rules(
         capacity=capacity_of(revision),
-        provisioned=0 if revision.alone else function.provisioned,
+        provisioned=0 if revision.alone else function.provisioned.default,
         on_demand=function.on_demand or revision.alone,
         freeze_after=limits.freeze_after if limits.freeze and not revision.alone else None,
         keep_alive=function.idle_timeout or limits.keep_alive,

@@ -191,7 +191,7 @@ def _shaped(data: Any, trigger: Trigger) -> Any:
     config = trigger.config
     match trigger.type:
         case TriggerType.TIMER:
-            data["payload"] = str(config.get("payload") or "")
+            data["payload"] = timer_payload(trigger)
         case TriggerType.OSS:
             _shape_oss(data["events"][0], config)
         case TriggerType.LOG:
@@ -202,6 +202,12 @@ def _shaped(data: Any, trigger: Trigger) -> Any:
         case _:
             pass
     return data
+
+
+def timer_payload(trigger: Trigger) -> str:
+    """What was typed; a mapping, which FC takes for none, as its JSON (platform.md §4.3)."""
+    given = trigger.config.get("payload") or ""
+    return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
 
 
 def _shape_oss(event: dict[str, Any], config: Mapping[str, Any]) -> None:

@@ -88,3 +88,25 @@ def test_what_can_not_be_played_is_refused(workshop: Workshop):
     assert early.returncode == 2 and "early.yaml:2: there is no version 1" in early.stderr
     nowhere = workshop.run("scenario", "nowhere.yaml")
     assert nowhere.returncode == 2 and "nowhere.yaml" in nowhere.stderr
+
+
+def test_timers_invoke_in_idle_hours(workshop: Workshop):
+    tick = {"cronExpression": "@every 5m", "enable": True}
+    fail = {"cronExpression": "@every 50m", "enable": True, "payload": "x"}
+    code = FLAKY.replace('if event == b"fail"', 'if b\'"payload":"x"\' in event')
+    triggers = [
+        {"triggerName": name, "triggerType": "timer", "triggerConfig": it} for name, it in (("tick", tick), ("x", fail))
+    ]
+    workshop.project(code, ticking={"triggers": triggers, "asyncInvokeConfig": {"maxAsyncRetryAttempts": 1}}, still={})
+    workshop.write(
+        {
+            "it.yaml": "steps:\n  - calls: {n: 1, function: ticking}\n  - idle: 62m\n"
+            "    assert: timers >= 13 and timers < 15 and errors == 0 and failed == 1 and retries == 1\n"
+            "assert: [timers(ticking) >= 13, timers(still) == 0, cold_starts >= 12]\n",
+        }
+    )
+    done = workshop.run("scenario", "it.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "13 invocations by timers" in done.stdout
+    without = workshop.run("scenario", "it.yaml", "--no-timers")
+    assert without.returncode == 1 and "✗ timers >= 13  0: 13 too few  it.yaml:4" in without.stdout

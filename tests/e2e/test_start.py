@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import zipfile
@@ -59,8 +60,10 @@ def test_the_first_screen_has_url_trigger_runtime_limits_and_walls_of_each_funct
         web, timed = lines[2].split(), lines[3].split()
         assert web[:4] == ["web", "http", f"http://web.localhost:{running.port}/", "custom.debian12"]
         assert web[4:6] == ["256", "MB"] and "×10" in web and web[-1] == "plain"
-        assert timed[:4] == ["timed", "timer", "/2023-03-30/functions/timed/invocations", "python3.10"]
-        assert " ".join(timed[4:]) == "512 MB 0.5 CPU 30 s plain"
+        # When it comes next, an hour from now.
+        assert timed[:3] == ["timed", "timer", "tick"] and re.fullmatch(r"\d\d:\d\d(:\d\d)?", timed[3])
+        assert timed[4:6] == ["/2023-03-30/functions/timed/invocations", "python3.10"]
+        assert " ".join(timed[6:]) == "512 MB 0.5 CPU 30 s plain"
         console = f"http://127.0.0.1:{running.port}/_console"
         assert lines[5] == f"Ctrl-C stops. Console: {console}. Call: fclocal invoke web -e '{{}}'"
 

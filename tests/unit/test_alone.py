@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from emulator.model.events import InstanceMoved
 from emulator.model.lifecycle import State
+from emulator.model.provision import Provision
 from tests.support.core import HELLO, core
 
 
@@ -36,7 +37,7 @@ def test_it_has_an_instance_of_its_own_beside_one_that_is_idle():
 
 def test_its_instance_is_not_frozen_and_none_is_provisioned_for_it():
     async def main():
-        function = replace(HELLO, provisioned=2, on_demand=False)
+        function = replace(HELLO, provisioned=Provision(2), on_demand=False)
         async with core(function=function, freeze=True, freeze_after=0.0) as c:
             revision = replace(c.revision, alone=True)
             async with c.dispatcher.invoke(c.call(b"x", revision=revision)):

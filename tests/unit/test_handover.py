@@ -12,6 +12,7 @@ from emulator.instance.instance import Instance
 from emulator.model.events import Event, InstanceMoved, PatchRefused
 from emulator.model.function import Revision
 from emulator.model.lifecycle import State
+from emulator.model.provision import Provision
 from emulator.scheduler.handover import Patch
 from tests.support.core import HELLO, Core, core
 
@@ -208,7 +209,7 @@ def test_one_that_dies_meanwhile_is_replaced() -> None:
 
 def test_provisioned_instances_leave_no_gap() -> None:
     async def scene() -> None:
-        async with core(function=replace(HELLO, provisioned=2)) as made:
+        async with core(function=replace(HELLO, provisioned=Provision(2))) as made:
             made.scheduler.deploy(made.revision)
             idle: set[str] = set()
 

@@ -14,6 +14,7 @@ from emulator.model.function import Api, Hook, Isolation, Revision
 from emulator.model.invocation import FunctionError
 from emulator.model.launch import Exit
 from emulator.model.lifecycle import State, StopReason
+from emulator.model.provision import Provision
 from emulator.scheduler import scheduler
 from tests.support.core import HELLO, core
 from tests.support.fake_walls import FakeReply, FakeRequest, echo
@@ -119,7 +120,7 @@ def test_request_exclusive_instances_serve_once():
 
 def test_provisioned_instances_are_there_before_the_first_request():
     async def main():
-        async with core(echo, replace(HELLO, provisioned=2)) as c:
+        async with core(echo, replace(HELLO, provisioned=Provision(2))) as c:
             c.scheduler.deploy(c.revision)
             for n in range(2):
                 await c.until(

@@ -11,6 +11,7 @@ from emulator.config.settings import apply_to_project, load_settings
 from emulator.model.errors import ConfigError
 from emulator.model.function import Function, Isolation, Project
 from emulator.model.program import CodeMount, CustomContainer
+from emulator.model.provision import Provision
 from tests.unit.config.test_gpu_config import loaded, only, told
 
 TEMPLATE = """
@@ -80,7 +81,7 @@ def test_one_container_for_each_event(tmp_path: Path) -> None:
     project = loaded(tmp_path, customContainerConfig=silent, instanceConcurrency=20, triggers=[trigger])
     function = only(project)
     assert function.is_one_shot and function.isolation is Isolation.REQUEST_EXCLUSIVE
-    assert (function.instance_concurrency, function.provisioned) == (1, 0)
+    assert (function.instance_concurrency, function.provisioned) == (1, Provision())
     assert "FC calls it by no HTTP trigger" in told(project, "webServerMode")
 
 

@@ -21,6 +21,8 @@ from emulator.model.function import (
     RewriteRule,
     TriggerType,
 )
+from emulator.model.provision import Provision
+from emulator.model.schedules import Cron
 
 PROJECTS = Path(__file__).parent / "projects"
 
@@ -75,6 +77,7 @@ def test_http_timer_and_oss_triggers() -> None:
     http, timer, oss = only(project).triggers
     assert (http.type, http.auth_type, http.methods) == (TriggerType.HTTP, "anonymous", ("GET", "POST"))
     assert timer.config["payload"] == "012", "a payload is what was written"
+    assert timer.schedule == Cron("0 0 8 * * *")
     assert oss.config["filter"] == {"key": {"prefix": "source/", "suffix": ".png"}}
     assert project.problems == ()
 
@@ -269,14 +272,14 @@ def test_domains_and_what_is_not_emulated() -> None:
 
 def test_scaling_sessions_and_asynchronous_calls() -> None:
     a, b = load("scaling").functions
-    assert (a.provisioned, a.on_demand, a.max_instances, a.idle_timeout) == (2, False, 5, 600)
+    assert (a.provisioned, a.on_demand, a.max_instances, a.idle_timeout) == (Provision(2), False, 5, 600)
     assert a.isolation is Isolation.SESSION_EXCLUSIVE
     assert a.session is not None
     assert (a.session.affinity, a.session.header, a.session.ttl) == (Affinity.HEADER_FIELD, "x-session", 100)
     assert (a.inject_credentials_env, a.inject_credentials_request) == (False, False)
     assert (a.async_policy.task, a.async_policy.max_retries) == (True, 8)
     assert a.async_policy.on_success == "acs:fc:::functions/b"
-    assert b.provisioned == 1
+    assert b.provisioned == Provision(1)
     assert b.session is not None and b.session.sse_path == "/sse"
 
 
@@ -308,7 +311,7 @@ def test_funcraft() -> None:
     assert (hello.log_project, hello.log_store) == ("p", "l")
     assert hello.user_id == 10003
     assert cron.custom_runtime.port == 8080
-    assert cron.triggers[0].config["cronExpression"] == "0 0 8 * * *"
+    assert cron.triggers[0].schedule == Cron("0 0 8 * * *")
     assert str(project.domains[0].routes[0].function) == "demo-service$hello"
     assert "template.yml:19: `Timout` is no key of a function in template.yml; it is read as `Timeout`" in problems(
         project

@@ -130,3 +130,38 @@ def test_timers_that_went_off_are_not_kept():
         return sum(isinstance(it, PlatformTimer) for it in gc.get_objects())
 
     assert asyncio.run(main()) < 10
+
+
+def test_a_time_of_day_comes_when_the_clock_has_got_there():
+    async def main():
+        clock, called = PlatformClock(Journal(Standing()), lambda: 5_000_000.0), []
+        clock.call_at(clock.time() + 2 * HOUR, lambda: called.append(("day", clock.time())))
+        clock.call_later(HOUR, lambda: called.append(("span", clock.time())))
+        await clock.advance(3 * HOUR)
+        assert called == [("span", 5_000_000.0 + HOUR), ("day", 5_000_000.0 + 2 * HOUR)]
+        assert clock.time() == 5_000_000.0 + 3 * HOUR
+
+    asyncio.run(main())
+
+
+def test_what_is_due_by_the_time_of_day_is_due_sooner_after_the_machine_has_slept():
+    async def main():
+        unix, called = 5_000_000.0, []
+        clock = PlatformClock(Journal(Standing()), lambda: unix)
+        clock.call_at(unix + 3 * HOUR, lambda: called.append("day"))
+        clock.call_later(2 * HOUR, lambda: called.append("span"))
+        unix += 2.5 * HOUR
+        clock.look()
+        await clock.advance(0.75 * HOUR)
+        assert called == ["day"], "an idle time is not over for it"
+        await clock.advance(2 * HOUR)
+        assert called == ["day", "span"]
+        clock.call_at(clock.time() + HOUR, lambda: called.append("missed"))
+        await asyncio.sleep(0)
+        assert "missed" not in called
+        unix += 2 * HOUR
+        clock.look()
+        while "missed" not in called:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())

@@ -12,6 +12,7 @@ import pytest
 from emulator.journal.journal import Journal
 from emulator.model.errors import AliasNotFound, UserError, VersionNotFound
 from emulator.model.function import Function, FunctionName
+from emulator.model.provision import Provision
 from emulator.registry.registry import Registry
 
 NAME = FunctionName("hello")
@@ -32,7 +33,7 @@ def deploy(registry: Registry, tmp_path: Path, text: str):
     (code / "below" / "run.sh").chmod(0o755)
     (code / "__pycache__").mkdir(exist_ok=True)
     (code / "__pycache__" / "index.pyc").write_bytes(b"stale")
-    return registry.deploy(Function(NAME, "python3.10", handler="index.handler", code=code, provisioned=2))
+    return registry.deploy(Function(NAME, "python3.10", handler="index.handler", code=code, provisioned=Provision(2)))
 
 
 def published(registry):
@@ -48,7 +49,7 @@ def test_a_version_keeps_its_code_when_the_folder_changes(registry, tmp_path):
     assert (version.code_dir / "index.py").read_text() == "one"
     assert (version.code_dir / "below" / "run.sh").stat().st_mode & 0o111
     assert not (version.code_dir / "__pycache__").exists(), "caches are no part of a package"
-    assert version.function.provisioned == 0, "provisioned instances are LATEST's"
+    assert version.function.provisioned == Provision(), "provisioned instances are LATEST's"
     second = published(registry)
     assert second.version_id == "2" and (second.code_dir / "index.py").read_text() == "two"
 

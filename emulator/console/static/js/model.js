@@ -228,6 +228,10 @@ const HANDLERS = {
     model.births += 1;
   },
   clock_advanced: (model, event) => model.line(event.at, "", "", "", `clock +${event.seconds} s`, "info"),
+  timer_fired: (model, event) =>
+    model.line(event.at, event.function, "", event.request_id, `timer ${event.trigger} ${event.trigger_time}`, "info"),
+  minimum_changed: (model, event) =>
+    model.line(event.at, event.function, "", "", `minimum ${event.target} ${event.action}`.trim(), "info"),
   span,
   log_line: (model, event) => model.line(event.at, event.function, event.instance_id, event.request_id, event.text),
   notice,

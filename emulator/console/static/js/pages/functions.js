@@ -87,7 +87,7 @@ function One({ fn, model, state }) {
     <section><h2>${t("triggers")}</h2>
       ${fn.triggers.length
         ? html`<${Facts} facts=${fn.triggers.map((each) => [each.name,
-            [each.type, each.auth, each.methods.join(" ")].filter(Boolean).join(" · ")])} />`
+            [each.type, each.when, each.auth, each.methods.join(" ")].filter(Boolean).join(" · ")])} />`
         : html`<${Empty}>${t("triggers.none")}<//>`}
     </section>
     <section><h2>${t("environment")}</h2>
