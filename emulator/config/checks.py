@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from emulator.config.schema import FC2_UNDER_FC3, FC2_UNDER_FC3_TRIGGER, Kind, ListOf, Shape
@@ -10,6 +9,7 @@ from emulator.config.section import Report, as_number
 from emulator.config.tree import Map, Node, Scalar, Seq, empty_map, find
 from emulator.model.function import Place
 from emulator.model.gpu_types import SAME_TYPE
+from emulator.model.spelling import likeness, similar
 
 SIMILAR = 0.75
 
@@ -59,18 +59,14 @@ def nearest(key: str, known: Mapping[str, object]) -> str:
     folded = {fold(k): k for k in known}
     if fold(key) in folded:
         return folded[fold(key)]
-    close = difflib.get_close_matches(fold(key), folded, 2, SIMILAR)
-    if len(close) == 2 and _ratio(fold(key), close[0]) - _ratio(fold(key), close[1]) < 0.05:
+    close = similar(fold(key), folded, 2, SIMILAR)
+    if len(close) == 2 and likeness(fold(key), close[0]) - likeness(fold(key), close[1]) < 0.05:
         return ""
     return folded[close[0]] if close else ""
 
 
 def fold(key: str) -> str:
     return key.lower().replace("_", "").replace("-", "")
-
-
-def _ratio(a: str, b: str) -> float:
-    return difflib.SequenceMatcher(None, a, b).ratio()
 
 
 def fits(node: Node, shape: Shape) -> bool:

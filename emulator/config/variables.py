@@ -7,7 +7,6 @@ unset variable is empty, an unknown expression stays as it is written.
 from __future__ import annotations
 
 import base64
-import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from emulator.config.tree import Map, Node, Scalar, Seq, as_text, empty_map, fin
 from emulator.config.yaml_guard import load_text
 from emulator.model.errors import ConfigError
 from emulator.model.function import Account, Place
+from emulator.model.spelling import similar
 
 MAX_RENDERED_NODES = 100_000
 MAX_RENDERED_CHARACTERS = 2 * 1024 * 1024
@@ -102,7 +102,7 @@ class Variables:
             return self._reference(expression, scope, place)
         function = self._functions.get(expression.function)
         if function is None:
-            near = difflib.get_close_matches(expression.function, self._functions, 1)
+            near = similar(expression.function, self._functions)
             hint = f" (did you mean `{near[0]}`?)" if near else ""
             self._report.warn(f"`${{{expression.source}}}`: no such function{hint}; it stays as it is written", place)
             return None
@@ -122,7 +122,7 @@ class Variables:
             head, *rest = rest
         if isinstance(resource := resources.get(head), Map):
             return self._of_resource(resource, tuple(rest), reference, scope, place)
-        near = difflib.get_close_matches(head, ["vars", "this", "resources", *resources.entries], 1)
+        near = similar(head, ["vars", "this", "resources", *resources.entries])
         hint = f" (did you mean `{near[0]}`?)" if near else ""
         self._report.warn(f"`${{{reference.source}}}` is not found{hint}; it stays as it is written", place)
         return None

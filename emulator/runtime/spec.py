@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from emulator.model.errors import ConfigError
+from emulator.model.spelling import similar
 from emulator.runtime.toml_table import Table, fill, read_toml
 
 FILE = "runtime.toml"
@@ -130,7 +130,7 @@ class Catalog(Struct, frozen=True):
         """Raises `ConfigError` that names the nearest id and all others."""
         spec = self.specs.get(runtime_id)
         if spec is None:
-            near = difflib.get_close_matches(runtime_id, self.specs, n=1)
+            near = similar(runtime_id, self.specs)
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
                 f"runtime '{runtime_id}' is not emulated", f"{guess}This emulator runs {', '.join(sorted(self.specs))}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from emulator.model.errors import ConfigError
 from emulator.model.function import Place
+from emulator.model.spelling import similar
 
 T = TypeVar("T")
 FIELD = re.compile(r"\{([a-z_]+)\}")
@@ -130,7 +130,7 @@ class Table:
     def close(self) -> None:
         for key in self._raw:
             if key not in self._known:
-                near = difflib.get_close_matches(key, self._known, n=1)
+                near = similar(key, self._known)
                 guess = f", did you mean '{near[0]}'?" if near else f"; known are {', '.join(self._known)}"
                 raise self.error(f"unknown key '{self._name(key)}'{guess}", key)
 
