@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, cast
-from urllib.parse import unquote
 
 import httptools
 from uvicorn._types import ASGI3Application, HTTPScope
@@ -21,6 +19,8 @@ from uvicorn.server import ServerState
 from emulator.gateway.cycle import ON_DISCONNECT, Cycle, GatewayLog, refusal
 from emulator.gateway.deadlines import Deadlines, Phase
 from emulator.gateway.http10 import UnchunkedSend
+from emulator.gateway.known_head import HeadMemory, KnownHead
+from emulator.gateway.target import taken_apart
 from emulator.gateway.tunnel import DECLINED_UPGRADES, UPGRADE, ClientTunnel, head_without_upgrade
 
 # The most that is ever read of a head; FC's own limit (8 KB, `InvalidArgument`) is checked by the routes.
@@ -75,6 +75,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._declined = False
         # Begun when what came with its head is read: the whole of it, for most.
         self._fresh: Cycle | None = None
+        self._heads = HeadMemory()
         # With pipelined requests, `cycle` is the last one read, and this the one being answered.
         self._running: Cycle | None = None
 
@@ -84,6 +85,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self._heard = self._now()
         phase = self.phase
         if phase is Phase.IDLE:
+            known = self._heads.last
+            if known is not None and known.fits(data) and self.cycle.response_complete:
+                self._go_on_with(known, data)
+                return
             self._fed = len(data)
         elif phase is Phase.TUNNEL:
             self._hold(data)
@@ -110,7 +115,19 @@ class GatewayProtocol(HttpToolsProtocol):
         self._moved = self._now()
         super().resume_writing()
 
+    def _go_on_with(self, known: KnownHead, data: bytes) -> None:
+        """The whole of a request has come; as the parser tells it."""
+        self._since = self._heard
+        self.expect_100_continue = False
+        self.scope = known.again()
+        cycle = self.cycle = Cycle(self, keep_alive=known.keep_alive)
+        if known.size > len(known.head):
+            cycle.hear(data[len(known.head) :])
+        cycle.hear_end()
+        self._start_cycle(cycle, self.app)
+
     def _feed(self, data: bytes) -> None:
+        whole = data if self.phase is Phase.IDLE else b""
         try:
             while data:
                 try:
@@ -130,6 +147,8 @@ class GatewayProtocol(HttpToolsProtocol):
                     self.refuse(400)
         fresh, self._fresh = self._fresh, None
         if fresh is not None:
+            if whole and self.phase is Phase.IDLE and self.cycle is fresh:
+                self._heads.learn(whole, fresh)
             self._start_cycle(fresh, self.app)
 
     # --- what the parser calls ---
@@ -174,7 +193,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._fed = 0
 
     def _new_scope(self) -> HTTPScope:
-        path, raw_path, query = _target(self.url)
+        path, raw_path, query = taken_apart(self.url)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -363,15 +382,6 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _check_tunnel(self, now: float) -> None:
         """The application decides: an upgrade waits for the function as any request does."""
-
-
-@lru_cache(maxsize=1024)
-def _target(url: bytes) -> tuple[str, bytes, bytes]:
-    """The decoded path of a request's target, its raw path and its query."""
-    parsed = httptools.parse_url(url)
-    raw_path: bytes = parsed.path
-    path = raw_path.decode("ascii")
-    return unquote(path) if "%" in path else path, raw_path, parsed.query or b""
 
 
 CHECKS: dict[Phase, Callable[[GatewayProtocol, float], None]] = {
