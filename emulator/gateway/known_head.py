@@ -1,7 +1,4 @@
-"""Requests whose head is, byte for byte, that of one before on their connection, as most clients send them.
-
-A parser calls back ten times and more for a head, which is a tenth of what a warm invocation costs the gateway.
-"""
+"""Requests whose head is, byte for byte, that of one before on their connection, as most clients send them."""
 
 from __future__ import annotations
 
@@ -9,11 +6,8 @@ from msgspec import Struct
 from uvicorn._types import HTTPScope
 
 from emulator.gateway.cycle import Cycle
+from emulator.instance.same_head import MOST_MISSES, head_of
 
-# Longer ones are not kept for a connection.
-LONGEST = 4096
-# A client whose heads differ, such as by a date or a signature, is not looked at for ever.
-MOST_MISSES = 16
 # What changes how a request is read, or what comes behind it.
 UNSUITED = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
@@ -38,10 +32,8 @@ class KnownHead(Struct, frozen=True):
 def known_head(data: bytes, cycle: Cycle) -> KnownHead | None:
     """Of a request that came in one piece and by itself, and was read to its end; None where it will not do."""
     scope: HTTPScope = cycle.scope
-    head = data[: len(data) - len(cycle.body)]
-    if len(head) > LONGEST or not head.endswith(b"\r\n\r\n") or scope["http_version"] != "1.1":
-        return None
-    if any(name in UNSUITED for name, _ in scope["headers"]):
+    head = head_of(data, len(cycle.body))
+    if head is None or scope["http_version"] != "1.1" or any(name in UNSUITED for name, _ in scope["headers"]):
         return None
     return KnownHead(head, len(data), {**scope, "headers": [*scope["headers"]]}, cycle.keep_alive)
 

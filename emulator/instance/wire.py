@@ -14,6 +14,7 @@ from typing import cast
 
 import httptools
 
+from emulator.instance.same_head import MOST_MISSES, KnownAnswer, head_of
 from emulator.model.invocation import Body, Header, Stream
 
 # A response is read ahead of its consumer up to this many bytes, then the instance has to wait.
@@ -100,6 +101,8 @@ class Wire(asyncio.Protocol):
         self._early = b""
         # What came until the head of the answer was whole, so no less than that head.
         self.head_bytes = 0
+        self._known: KnownAnswer | None = None
+        self._misses = 0
         self.closed = False
 
     # --- connection ---
@@ -224,6 +227,10 @@ class Wire(asyncio.Protocol):
                 self.close()
             return
         if self._response is None:
+            known = self._known
+            if known is not None and not self.head_bytes and not self._no_body and known.fits(data):
+                self._answered_so(known, data)
+                return
             self.head_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -235,7 +242,31 @@ class Wire(asyncio.Protocol):
         if self._response is None and self.head_bytes > HEAD_BYTES:
             self._fail(WireGarbage("the head of the answer does not end"))
             self.close()
+        self._learn(data)
         self._deliver()
+
+    def _answered_so(self, known: KnownAnswer, data: bytes) -> None:
+        """As the parser would tell it."""
+        self.head_bytes = len(data)
+        response = self._response = WireResponse(self, known.status, [*known.headers])
+        response.length = len(data) - len(known.head)
+        if response.length:
+            self._chunks.append(data[len(known.head) :])
+            self._buffered = response.length
+        self._keep = True
+        self._finish()
+        self._deliver()
+
+    def _learn(self, data: bytes) -> None:
+        """Where an answer has come in one piece, the next one may be like it."""
+        response, body_bytes = self._response, self._buffered
+        if not self._complete or self.head_bytes != len(data) or self._misses >= MOST_MISSES:
+            return
+        if response is None or response.upgraded or self._no_body or not self._keep:
+            return
+        self._misses += 1
+        head = head_of(data, body_bytes) if response.length == body_bytes else None
+        self._known = None if head is None else KnownAnswer(head, len(data), response.status, [*response.headers])
 
     def _garbled(self, error: Exception) -> None:
         """What came can not be read. Behind a whole answer that spoils the wire, not the answer."""
@@ -244,6 +275,11 @@ class Wire(asyncio.Protocol):
             self._fail(WireGarbage(f"malformed answer: {error}"))
         self._deliver()
         self.close()
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            # Another answer begins in one piece with the last one: it would spoil the next.
+            self._keep = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.lower(), value))
