@@ -67,7 +67,8 @@ async def _remove(engine: Engine, id: str) -> None:
     with contextlib.suppress(Absent):
         state: Mapping[str, Any] = await container.state()
         if state.get("Paused"):
-            await container.unpause()
+            with contextlib.suppress(SandboxError):  # somebody else, who clears away too, has done it meanwhile
+                await container.unpause()
         if engine.is_near:
             thaw(int(state.get("Pid") or 0))
         await container.remove()
