@@ -91,7 +91,11 @@ async def _bootstrap_answers(instance: Instance, start_timeout: float) -> None:
     try:
         async with instance.clock.limit(start_timeout):
             wire = await instance.open_wire()
-            await wire.request(instance.heads.control("GET", "/ready", "ready"), b"")
+            try:
+                await wire.request(instance.heads.control("GET", "/ready", "ready"), b"")
+            except BaseException:
+                wire.close()  # also where the birth is given up
+                raise
     except TimeoutError:
         raise messages.not_listening(0, start_timeout, "", instance.log.birth_text()) from None
     except WireGarbage as error:
