@@ -37,7 +37,7 @@ PROGRAMS = ((LIBRARY, "reads.c", FLAGS),)
 _HEAD, _ROW = struct.Struct("<2I5Q2Q"), struct.Struct("<6Q4I")
 _ROWS, _NAME_BYTES = 4096, 1 << 20
 _NAMES_AT = _HEAD.size + _ROWS * _ROW.size
-_SIZE = _NAMES_AT + _NAME_BYTES
+TABLE_BYTES = _NAMES_AT + _NAME_BYTES
 _SWITCHED_OFF = struct.pack("<I", 1)
 # Beside the function's own: the library, the table, and the shell that starts programs in containers.
 _OURS = (READS_HOME, "/run/fclocal", "/run/fclocal-entry")
@@ -68,7 +68,7 @@ class FileReads:
                 raise UserError(f"these walls ({walls.rung}) share no memory with instances", "use --walls process")
             library = await self._compiled()
             table = walls.sockets / f"{instance_id}.reads"
-            table.write_bytes(bytes(_SIZE))  # what has its place already costs the instance less to write to
+            table.write_bytes(bytes(TABLE_BYTES))  # what has its place already costs the instance less to write to
             table.chmod(0o666)  # a program may be any user; the folder lets in nobody else
         except (UserError, OSError) as error:
             self._journal.notice(f"file reads are not measured: {error}")
@@ -139,7 +139,7 @@ def _taken(path: Path) -> Table:
     """What is in the table, which is written no more from now on. Raises `OSError`."""
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        with mmap.mmap(fd, _SIZE) as table:
+        with mmap.mmap(fd, TABLE_BYTES) as table:
             table[: len(_SWITCHED_OFF)] = _SWITCHED_OFF
             return parsed(table[:])
     except ValueError as error:  # the function has made it shorter
@@ -150,8 +150,8 @@ def _taken(path: Path) -> Table:
 
 def parsed(table: bytes) -> Table:
     """From the bytes of reads.c's table, which any process of the instance may have written."""
-    _, _, clock_ns, calls, own_ns, lost, *_ = _HEAD.unpack_from(table)
-    return Table(tuple(_rows(table)), (own_ns + calls * clock_ns) / 1e6, lost)
+    _, _, unseen_ns, calls, own_ns, lost, *_ = _HEAD.unpack_from(table)
+    return Table(tuple(_rows(table)), (own_ns + calls * unseen_ns) / 1e6, lost)
 
 
 def _rows(table: bytes) -> Iterator[FileRead]:
