@@ -192,7 +192,7 @@ class CdpHub:
 
     async def converse(self, target_id: str, write: Write, hang_up: Callable[[], None]) -> Conversation | None:
         if target_id == self._root_id:
-            root = Root(write, self._enabled, self._left)
+            root = Root(write, self._attached, self._left)
             self._roots.add(root)
             return root
         debuggee = next((it for it in self._debuggees.values() if it.id == target_id), None)
@@ -208,6 +208,12 @@ class CdpHub:
     def _targets(self) -> Iterator[Target]:
         for debuggee in self._debuggees.values():
             yield from debuggee.targets
+
+    def _attached(self) -> None:
+        """One more editor."""
+        for debuggee in self._debuggees.values():
+            debuggee.searched = False
+        self._enabled()
 
     def _enabled(self) -> None:
         """Some editor wants to know of every instance; those that are frozen come in when they are thawed."""

@@ -34,6 +34,12 @@ DIAL_SECONDS = 5.0
 PATIENCE_SECONDS = 600.0
 # What interrupt.js needs to know.
 OURS = ("FCLOCAL_DEBUG", "FC_INSTANCE_ID")
+# What it ends with where another process listens on the port that every inspector opens on.
+PORT_TAKEN = 3
+PORT_IS_TAKEN = (
+    "{}: port 9229, on which an inspector opens for a moment, is taken by another program; "
+    "end that one, or `fclocal start --debug`, and attach again"
+)
 ASLEEP = frozenset({State.FREEZING, State.FROZEN})
 
 
@@ -50,8 +56,8 @@ class Debuggee:
         # It runs, though it is still called frozen.
         self.thawed = False
         self.urls = UrlMap(launch.mounts, launch.copies)
-        # A program has been searched for processes of Node.js that were started when no editor was there.
-        self._searched = False
+        # A program has been searched, for this editor, for processes of Node.js that were started when none was there.
+        self.searched = False
         self._came = asyncio.Event()
         self._leaving: asyncio.Task[None] | None = None
         self._introduced: asyncio.Future[Control] = asyncio.get_running_loop().create_future()
@@ -137,9 +143,8 @@ class Debuggee:
         self.instance.debugged = True
         if self.has_bootstrap:
             await self._ask()
-        elif not self._searched and self.instance.state is not State.STARTING:
-            self._searched = True
-            await self._interrupt_program()
+        elif self.instance.state is not State.STARTING:
+            await self._search()
 
     async def _ask(self) -> None:
         either: set[asyncio.Future[Any]] = {self._introduced, self.instance.sandbox.exited}
@@ -171,6 +176,12 @@ class Debuggee:
         interpreter, *_, script = self.instance.sandbox.launch.argv
         await self._interrupt(interpreter, str(PurePosixPath(script).parent), str(control.pid))
 
+    async def _search(self) -> None:
+        """Again, where another editor has come meanwhile."""
+        while not self.searched and not self.targets:
+            self.searched = True
+            await self._interrupt_program()
+
     async def _interrupt_program(self) -> None:
         """Whatever Node.js it has started; mostly none, where it speaks another language."""
         if not any(map(_may_be_node, self.instance.sandbox.members())):
@@ -186,15 +197,19 @@ class Debuggee:
         """By a program beside it (runtimes/nodejs/interrupt.js)."""
         if self.asleep or self.instance.ended:
             return
-        env = self.instance.sandbox.launch.env
         argv = (interpreter, f"{home}/interrupt.js", *arguments)
         with contextlib.suppress(FclocalError, TimeoutError, OSError):
-            if self.urls.empty:
-                # Walls that can not mount keep what runs beside it from it, and have the host's paths and processes.
-                # Nothing that the function says is heeded there.
-                await _run(argv, {name: env[name] for name in env if name.startswith(OURS)}, DIAL_SECONDS)
-            else:
-                await self.instance.sandbox.run(argv, DIAL_SECONDS)
+            if await self._ran(argv) == PORT_TAKEN:
+                self.instance.journal.notice(PORT_IS_TAKEN.format(self.title), function=self.instance.function)
+
+    async def _ran(self, argv: Sequence[str]) -> int | None:
+        """What it ended with. Raises `FclocalError`, `TimeoutError` and `OSError`."""
+        if not self.urls.empty:
+            return (await self.instance.sandbox.run(argv, DIAL_SECONDS)).code
+        # Walls that can not mount keep what runs beside it from it, and have the host's paths and processes. Nothing
+        # that the function says is heeded there.
+        env = self.instance.sandbox.launch.env
+        return await _run(argv, {name: env[name] for name in env if name.startswith(OURS)}, DIAL_SECONDS)
 
 
 def _may_be_node(pid: int) -> bool:
@@ -211,12 +226,12 @@ def _may_be_node(pid: int) -> bool:
     return False
 
 
-async def _run(argv: Sequence[str], env: Mapping[str, str], timeout: float) -> None:
-    """A program of ours as a process of ours. Raises `TimeoutError` and `OSError`."""
+async def _run(argv: Sequence[str], env: Mapping[str, str], timeout: float) -> int:
+    """A program of ours as a process of ours, to its end. Raises `TimeoutError` and `OSError`."""
     process = await asyncio.create_subprocess_exec(*argv, env=env, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
     try:
         async with asyncio.timeout(timeout):
-            await process.wait()
+            return await process.wait()
     finally:
         if process.returncode is None:
             process.kill()

@@ -3,7 +3,8 @@
 //
 // Run inside the walls: `node interrupt.js [PID]`; without PID, every Node.js of this instance. SIGUSR1 makes Node.js open
 // its inspector on a loopback port, from a thread of its own; through that inspect.js is started, which needs no port,
-// and the port is closed again. It is open for some hundredths of a second.
+// and the port is closed again. It is open for some hundredths of a second. All of a network take the same port: who finds
+// it taken is signalled again when it is free. Ends with PORT_TAKEN where it never was.
 
 const crypto = require('crypto');
 const fs = require('fs');
@@ -12,8 +13,14 @@ const path = require('path');
 
 const SIGUSR1 = 1 << 9;
 const LISTENS = '0A';
+const LOOPBACK = '0100007F';
+const INSPECTOR_PORT = 9229;
+// Known to emulator/debug/cdp_debuggee.py.
+const PORT_TAKEN = 3;
 const PATIENCE_MS = 4000;
 const PAUSE_MS = 5;
+// An inspector that has not opened after this long has lost the port to another one, which may be gone again already.
+const AGAIN_MS = 250;
 
 function read(file) {
   try {
@@ -62,12 +69,19 @@ function socketsOf(pid) {
   return inodes;
 }
 
-/** Loopback ports that `pid` listens on. */
-function ports(pid) {
+/** Whatever listens in the network of `pid`; `own` is what it listens to itself. */
+function listeners(pid) {
   const own = socketsOf(pid);
-  return read('/proc/' + pid + '/net/tcp').split('\n').map((line) => line.trim().split(/\s+/))
-    .filter((field) => field[3] === LISTENS && field[1].startsWith('0100007F:') && own.has(field[9]))
-    .map((field) => parseInt(field[1].split(':')[1], 16));
+  return (read('/proc/' + pid + '/net/tcp') + read('/proc/' + pid + '/net/tcp6')).split('\n')
+    .map((line) => line.trim().split(/\s+/)).filter((field) => field[3] === LISTENS)
+    .map((field) => {
+      const at = field[1].split(':');
+      return { address: at[0], port: parseInt(at[1], 16), own: own.has(field[9]) };
+    });
+}
+
+function ports(found) {
+  return found.filter((it) => it.own && it.address === LOOPBACK).map((it) => it.port);
 }
 
 /** The inspector among `candidates`: the one that lists a target of type node. */
@@ -125,14 +139,41 @@ function program(link) {
 
 function interrupt(pid, link) {
   if (!takesSignal(pid)) return;
-  const before = new Set(ports(pid));
   const deadline = Date.now() + PATIENCE_MS;
-  process.kill(pid, 'SIGUSR1');
-  (function look() {
-    const fresh = ports(pid).filter((port) => !before.has(port));
-    if (fresh.length) inspectorOf(fresh, (port, id) => evaluate(port, id, program(link)));
-    else if (Date.now() < deadline) setTimeout(look, PAUSE_MS);
-  })();
+  let before = null;
+  let signalled = 0;
+
+  function look() {
+    const found = listeners(pid);
+    if (before === null) before = new Set(ports(found));
+    const fresh = ports(found).filter((port) => !before.has(port));
+    if (fresh.length) {
+      inspectorOf(fresh, (port, id) => evaluate(port, id, program(link)));
+      return;
+    }
+    const taken = found.some((it) => it.port === INSPECTOR_PORT && !it.own);
+    if (Date.now() >= deadline) {
+      if (taken) process.exitCode = PORT_TAKEN;
+      return;
+    }
+    if (taken) {
+      signalled = 0;
+    } else if (Date.now() - signalled >= AGAIN_MS) {
+      signalled = Date.now();
+      process.kill(pid, 'SIGUSR1');
+    }
+    setTimeout(lookAgain, PAUSE_MS);
+  }
+
+  function lookAgain() {
+    try {
+      look();
+    } catch (error) {
+      // It has just ended.
+    }
+  }
+
+  lookAgain();
 }
 
 const link = require('./settings').take(process.env).debug;
