@@ -29,11 +29,10 @@ from emulator.dispatch.tasks import TaskQueue
 from emulator.gpu.pool import GpuPool, open_gpus
 from emulator.instance.clock import Timing
 from emulator.instance.control import Switchboard
-from emulator.instance.decisions import TEMPLATES_FOLDER
 from emulator.instance.maker import InstanceMaker, MakerOptions
 from emulator.instance.platform_clock import PlatformClock
 from emulator.instance.stage import make_stage
-from emulator.instance.templates import Cold, TemplateOptions, Templates
+from emulator.instance.templates import TemplateOptions, Templates
 from emulator.instance.traces import ask_for_traces
 from emulator.journal.crashes import CrashFiles
 from emulator.journal.journal import Journal
@@ -43,6 +42,7 @@ from emulator.model.function import Account, BuildStep, Function, Place, Project
 from emulator.model.ids import RequestIds
 from emulator.model.lifecycle import StopReason
 from emulator.registry.registry import Registry
+from emulator.reload.guards import Guards
 from emulator.runtime.interpreters import Interpreter, Interpreters
 from emulator.runtime.spec import Catalog
 from emulator.sandbox.base import Finding
@@ -220,13 +220,8 @@ class Emulator:
 
     def _make_scheduler(self, account: Account) -> Scheduler:
         settings, recorder = self.settings, self._make_recorder(account)
-        templates = Templates(
-            self.journal,
-            TemplateOptions(
-                Cold(settings.starts), settings.spares, settings.keep_alive, self.state_dir / TEMPLATES_FOLDER
-            ),
-            self.platform,
-        )
+        guarding = Guards(self.state_dir).guarding
+        templates = Templates(self.journal, TemplateOptions.of(settings, self.state_dir), self.platform, guarding)
         self._stack.push_async_callback(templates.aclose)
         stage = make_stage(settings.conditions, self.journal, self.state_dir)
         self._stack.push_async_callback(stage.aclose)

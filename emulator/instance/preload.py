@@ -63,9 +63,6 @@ class Preload(Struct, frozen=True):
         }
 
 
-Signature = tuple[tuple[int, int, int], ...]
-
-
 def select(told: Mapping[str, Any], launch: Launch) -> Preload:
     """From what an instance with this launch tells of its modules (`modules.py` of the bootstrap). Reads files."""
     tree = Tree(launch.mounts, launch.links)
@@ -103,11 +100,6 @@ def with_files(preload: Preload, files: Iterable[Any], launch: Launch) -> Preloa
     tree = Tree(launch.mounts, launch.links)
     found = (tree.host(file) for file in files if isinstance(file, str))
     return replace(preload, watched=tuple(sorted({*preload.watched, *(str(it) for it in found if it is not None)})))
-
-
-def signature(preload: Preload) -> Signature:
-    """Of the files that must stay as they are; what is gone has one too."""
-    return tuple(_stamp(path) for path in preload.watched)
 
 
 def shadowed(preload: Preload, names: Mapping[str, str], launch: Launch) -> str:
@@ -214,11 +206,3 @@ def _importable(folder: Path | None, names: Mapping[str, str]) -> Iterator[tuple
         stem, dot, _ = entry.name.partition(".")
         if stem in names and (entry.name.endswith(_STEMS) if dot else Path(entry.path, "__init__.py").exists()):
             yield stem, entry.name
-
-
-def _stamp(path: str) -> tuple[int, int, int]:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - a thousand of them
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_ino, found.st_size, found.st_ctime_ns)

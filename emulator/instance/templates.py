@@ -18,13 +18,15 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from emulator.config.settings import Settings
 from emulator.instance import decisions
 from emulator.instance.control import ControlError
 from emulator.instance.decisions import Decision, Refusal
 from emulator.instance.instance import Instance
 from emulator.instance.keys import fork_key
 from emulator.instance.platform_clock import PlatformClock, PlatformTimer
-from emulator.instance.preload import Preload, is_attached, select, shadowed, signature, with_files
+from emulator.instance.preload import Preload, is_attached, select, shadowed, with_files
+from emulator.instance.stamps import Guarding, Unchanged
 from emulator.journal.journal import Journal
 from emulator.model import ids
 from emulator.model.errors import SandboxError
@@ -38,8 +40,6 @@ T = TypeVar("T")
 OLDEST = (3, 8)
 ASK_SECONDS = 30.0
 DIALS, DIAL_SECONDS = 100, 0.02
-# So many files are looked at on the event loop.
-FEW_FILES = 64
 
 
 class Cold(StrEnum):
@@ -67,10 +67,7 @@ class _Line:
         self.key_of: Callable[[Launch], object] = fork_key
         self.hindrance: Callable[[Launch], str] = _no_hindrance
         self.level = "warning"
-        self.signature: object = None
-        # The look at its files that those who come now can wait for; one at a time.
-        self.look: asyncio.Task[bool] | None = None
-        self.looking = asyncio.Lock()
+        self.files: Unchanged | None = None
         self.learned: Revision | None = None
         # What no template could be had with, by its names.
         self.refused: dict[tuple[str, ...], Refusal] = {}
@@ -86,12 +83,24 @@ class TemplateOptions(Struct, frozen=True):
     keep_alive: float = 240.0
     folder: Path | None = None
 
+    @classmethod
+    def of(cls, settings: Settings, state_dir: Path) -> TemplateOptions:
+        return cls(Cold(settings.starts), settings.spares, settings.keep_alive, state_dir / decisions.TEMPLATES_FOLDER)
+
 
 class Templates:
-    """Owns the lines; the walls own the processes."""
+    """Owns the lines; the walls own the processes. `guarding`: who tells of changes of the files that a template has
+    loaded."""
 
-    def __init__(self, journal: Journal, options: TemplateOptions, platform: PlatformClock | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        options: TemplateOptions,
+        platform: PlatformClock | None = None,
+        guarding: Guarding | None = None,
+    ) -> None:
         self._journal = journal
+        self._guarding = guarding
         self._platform = platform or PlatformClock(journal)
         self._options = options
         self._lines: dict[str, _Line] = {}
@@ -105,10 +114,10 @@ class Templates:
     async def origin(self, revision: Revision, spec: RuntimeSpec) -> Origin | None:
         """What the next instance can come from; None where it is to be spawned."""
         line = self._lines.get(str(revision.function.name))
-        if line is None or line.origin is None:
+        if line is None or line.origin is None or line.files is None:
             return None
         looked = line.origin
-        if looked.alive and await self._holds(line):
+        if looked.alive and await line.files.holds():
             return line.origin
         if line.origin is not looked:
             return line.origin  # a better one has come meanwhile
@@ -169,6 +178,8 @@ class Templates:
         for line in self._lines.values():
             if line.idle is not None:
                 line.idle.cancel()
+            if line.files is not None:
+                line.files.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -304,30 +315,19 @@ class Templates:
     def _take(self, line: _Line, origin: Origin, key: object, preload: Preload) -> None:
         self._drop(line)
         line.origin, line.key, line.preload = origin, key, preload
-        line.signature = signature(preload)
+        line.files = Unchanged(preload.watched, self._guarding, self._own)
+        line.files.guard()
         origin.keep(self._options.spares, ids.instance_id)
         self._watch_idle(line)
-
-    async def _holds(self, line: _Line) -> bool:
-        """Whether nothing has changed that was loaded."""
-        if len(line.preload.watched) <= FEW_FILES:
-            return signature(line.preload) == line.signature
-        if line.look is None:
-            line.look = self._own(self._looked(line))
-        return await asyncio.shield(line.look)
-
-    async def _looked(self, line: _Line) -> bool:
-        """In a crowd many wait for the same look: it has to begin after they came, and takes milliseconds of CPU."""
-        async with line.looking:
-            line.look = None
-            before, preload = line.signature, line.preload
-            return await asyncio.to_thread(signature, preload) == before
 
     def _drop(self, line: _Line) -> None:
         if line.origin is not None:
             line.origin.retire()
             line.origin = None
             line.learned = None
+        if line.files is not None:
+            line.files.close()
+            line.files = None
 
     def _watch_idle(self, line: _Line) -> None:
         """A template that nothing was forked from for long holds memory for nothing."""

@@ -39,6 +39,8 @@ NAMES = CREATE | MOVED_TO | DELETE | MOVED_FROM | DELETE_SELF | MOVE_SELF
 # Of files that are written to, when that is over; logs that lie there wake nobody.
 SAVES = NAMES | CLOSE_WRITE | ATTRIB
 WRITES = SAVES | MODIFY
+# Of a file by itself.
+CONTENT = MODIFY | ATTRIB
 # The kernel gives whole events only, and up to 16384 of them are in the queue.
 BUFFER_BYTES = 256 * 1024
 _HEAD = struct.Struct("iIII")
@@ -69,13 +71,14 @@ class Inotify:
         # Asked before each invocation: true where anything happened that was not read yet.
         self.pending: Callable[[], object] = functools.partial(poll.poll, 0)
 
-    def add(self, folder: str, wanted: int) -> int:
-        """Watch a folder, not what lies below it; the same number for one that is watched already, for what was wanted
-        before, too.
+    def add(self, path: str, wanted: int, *, only_folders: bool = True) -> int:
+        """Watch a folder, not what lies below it, or a file; the same number for one that is watched already, for what
+        was wanted before, too.
 
-        Raises `NoWatches`, and `OSError` where it is no folder that may be read.
+        Raises `NoWatches`, and `OSError` where there is none that may be read.
         """
-        return self._checked(self._libc.inotify_add_watch(self.fd, os.fsencode(folder), wanted | ONLYDIR | MASK_ADD))
+        kind = ONLYDIR if only_folders else 0
+        return self._checked(self._libc.inotify_add_watch(self.fd, os.fsencode(path), wanted | kind | MASK_ADD))
 
     def remove(self, watch: int) -> None:
         self._libc.inotify_rm_watch(self.fd, watch)

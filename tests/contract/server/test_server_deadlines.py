@@ -160,7 +160,7 @@ def test_the_rest_of_a_body_that_nobody_reads_is_awaited_only_so_long(run: Any) 
             await client.say(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc")
             assert (await client.answer()).status == 403
             async with asyncio.timeout(PATIENCE):
-                while not client.reader.at_eof():
+                while not (client.reader.at_eof() or client.writer.is_closing()):
                     client.writer.write(b"x")
                     await asyncio.sleep(0.05)
 

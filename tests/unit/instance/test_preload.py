@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from emulator.instance.preload import Preload, select, shadowed, signature, with_files
+from emulator.instance.preload import Preload, select, shadowed, with_files
+from emulator.instance.stamps import stamps
 from emulator.model.launch import Access, Launch, Mount, UnixEndpoint
 
 PREFIX = "/usr/lib/python3.12"
@@ -76,10 +77,10 @@ def test_only_what_code_set_counts(launch: Launch) -> None:
 
 def test_a_changed_file_is_noticed(launch: Launch, tmp_path: Path) -> None:
     found = with_files(Preload(), ["/code/3rd-packages/six.py", 7], launch)
-    before = signature(found)
-    assert signature(found) == before
+    before = stamps(found.watched)
+    assert stamps(found.watched) == before
     (tmp_path / "code/3rd-packages/six.py").write_text("changed")
-    assert signature(found) != before
+    assert stamps(found.watched) != before
 
 
 def test_a_file_before_a_loaded_module_is_found(launch: Launch, tmp_path: Path) -> None:
