@@ -15,7 +15,7 @@ from emulator.gateway.protocol import ON_DISCONNECT
 def test_200_half_sent_heads_are_closed(run: Any) -> None:
     async def drip(client: Client) -> None:
         """Goes on sending, a byte at a time, as a slowloris does."""
-        while not client.reader.at_eof():
+        while not (client.reader.at_eof() or client.writer.is_closing()):
             client.writer.write(b"a")
             try:
                 await asyncio.wait_for(client.reader.read(1000), 0.1)
