@@ -22,7 +22,7 @@ def run():
     """Serves until its owner is gone. Returns in an instance, whose environment and walls are made."""
     standard.guard()
     standard.isolated(_load_parts)
-    ours = set(sys.modules) - BEFORE
+    ours = {name for name in set(sys.modules) - BEFORE if not name.startswith(__package__)}
     from . import orders, preload, warden
 
     connection = _accept()
@@ -62,7 +62,7 @@ def _accept():
 
 def _load_parts():
     """Whatever is needed in a fork is loaded before, so that its forks share it."""
-    from . import furnish, instance, orders, pages, preload, probe, rights, warden  # noqa: F401
+    from . import furnish, instance, left, orders, pages, preload, probe, rights, trace, trace_tell, warden  # noqa: F401
 
 
 def _settle():
