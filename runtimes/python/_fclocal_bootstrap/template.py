@@ -15,6 +15,8 @@ from . import server, standard  # noqa: F401 - a fork goes on in `server`
 # What an instance that is started by itself has loaded by now.
 BEFORE = frozenset(sys.modules)
 
+# Of the order that it begins with, what is needed when it has loaded everything.
+KEPT = ("walled", "network", "user", "sh", "sleep")
 SAFE_FD = 64
 
 
@@ -23,26 +25,35 @@ def run():
     standard.guard()
     standard.isolated(_load_parts)
     ours = {name for name in set(sys.modules) - BEFORE if not name.startswith(__package__)}
-    from . import orders, preload, warden
+    from . import orders, warden
 
     connection = _accept()
     order = orders.read(connection)
     if order["walled"]:
         _settle()
+    environ = _load(connection, order)
+    ours.difference_update(order["known"])
+    standard.preloaded.update(sys.modules.keys() - ours)
+    # What a fork would let go of, it would first have to have for itself: thousands of names.
+    order = {name: order[name] for name in KEPT if name in order}
+    _keep_still()
+    if order["walled"]:
+        _make_home(connection, order)
+    warden.Warden(connection, order, environ).serve()
+    _forget(ours)
+    name = next(reversed(sys.modules))
+    standard.newest = name, id(sys.modules[name])
+
+
+def _load(connection, order):
+    """Loads what it is to load, and tells that. Returns what that has set in the environment."""
+    from . import orders, preload, warden
+
     report = preload.load(order, BEFORE, lambda name: connection.sendall(("i%s\n" % name).encode()))
     connection.sendall(b"r" + orders.json_module().dumps(report).encode() + b"\n")
     if "names" not in report:
         os._exit(warden.FAILED)
-    _keep_still()
-    if order["walled"]:
-        _make_home(connection, order)
-    standard.preloaded.update(sys.modules)
-    warden.Warden(connection, order, report["environ"]).serve()
-    ours.difference_update(order["known"])
-    standard.preloaded.difference_update(ours)
-    _forget(ours)
-    name = next(reversed(sys.modules))
-    standard.newest = name, id(sys.modules[name])
+    return report["environ"]
 
 
 def _accept():
