@@ -74,7 +74,7 @@ class ForkedSandbox(ProcessSandbox):
         """While it is parked: pages that an instance comes to use are to be its own from now on."""
         if self._fork is not None:
             with contextlib.suppress(OSError):  # it has just ended, which is told otherwise
-                self._fork.order({"pages": {"read": pages.read, "written": pages.written}})
+                self._fork.order({"pages": pages.order()})
 
     def adopt(self, launch: Launch, logs: LogSink) -> None:
         """From now on it is to be an instance of this launch, which differs from the one that it was parked with in

@@ -10,7 +10,9 @@ import mmap
 import os
 import re
 import sys
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -35,6 +37,10 @@ class Pages(Struct, frozen=True):
 
     written: Runs = ()
     read: Runs = ()
+
+    def order(self) -> Mapping[str, str]:
+        """For a fork: numbers of 64 bits in hexadecimal, since it would need pages of its own for a list of them."""
+        return {"written": _packed(self.written), "read": _packed(self.read)}
 
 
 def used(pid: int) -> Pages:
@@ -62,6 +68,10 @@ def _mappings(pid: int) -> Iterator[tuple[int, int, bool]]:
         if rights[3] == "p" and not (name and name[0].startswith("[v")):
             first, end = (int(address, 16) // mmap.PAGESIZE for address in place.split("-"))
             yield first, end, rights[1] == "w"
+
+
+def _packed(runs: Runs) -> str:
+    return array("Q", chain.from_iterable(runs)).tobytes().hex()
 
 
 def _runs(first: int, chosen: bytes) -> Iterator[tuple[int, int]]:

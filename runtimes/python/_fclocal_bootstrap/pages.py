@@ -14,8 +14,11 @@ POPULATE_READ, POPULATE_WRITE = 22, 23
 
 
 def have(runs):
-    """Those `read`, then those `written`. Where a run is not mapped here, or the kernel is older, nothing is done."""
+    """Those `read`, then those `written`: the first page of each run and how many, as numbers of 64 bits. Where a run
+    is not mapped here, or the kernel is older, nothing is done."""
     size = resource.getpagesize()
-    for advice, found in ((POPULATE_READ, runs["read"]), (POPULATE_WRITE, runs["written"])):
-        for first, count in found:
-            rights.LIBC.madvise(ctypes.c_void_p(first * size), ctypes.c_size_t(count * size), advice)
+    for advice, name in ((POPULATE_READ, "read"), (POPULATE_WRITE, "written")):
+        numbers = memoryview(bytes.fromhex(runs[name])).cast("Q")
+        for at in range(0, len(numbers), 2):
+            place, length = numbers[at] * size, numbers[at + 1] * size
+            rights.LIBC.madvise(ctypes.c_void_p(place), ctypes.c_size_t(length), advice)
