@@ -37,10 +37,15 @@ http.createServer((request, response) => {
 """
 
 
+# Their own port, whoever has that of this machine.
+APART = ("--walls", "bwrap", "--network", "none", "--no-freeze")
+
+
 def test_processes_that_are_all_interrupted_at_once_all_come_in(node: NodeProject) -> None:
+    need_rung("bwrap")
     node.write(SERVER, server={**PROGRAM, "customRuntimeConfig": {"command": ["node", "family.js"], "port": 9000}})
     node.workshop.write({"code/family.js": FAMILY, "code/idle.js": IDLE})
-    with node.workshop.started("--no-freeze") as running:
+    with node.workshop.started(*APART) as running:
         assert running.call("server")[0] == ANSWERED
         with editor(node_port(running)) as attached:
             names = {attached.process().name.split(" (")[0] for _ in range(MANY)}
@@ -51,7 +56,7 @@ def test_a_port_that_another_program_keeps_is_told_and_tried_again_for_the_next_
     need_rung("bwrap")
     node.write(BESIDE, server=PROGRAM)
     node.workshop.write({"code/holder.py": HOLDER})
-    with node.workshop.started("--walls", "bwrap", "--network", "none", "--no-freeze", "--json") as running:
+    with node.workshop.started(*APART, "--json") as running:
         assert running.call("server")[1] == "here"
         with editor(node_port(running)):
             running.until(lambda event: event["kind"] == "notice" and TAKEN in event["message"])
