@@ -150,8 +150,8 @@ def _taken(path: Path) -> Table:
 
 def parsed(table: bytes) -> Table:
     """From the bytes of reads.c's table, which any process of the instance may have written."""
-    _, _, unseen_ns, calls, own_ns, lost, *_ = _HEAD.unpack_from(table)
-    return Table(tuple(_rows(table)), (own_ns + calls * unseen_ns) / 1e6, lost)
+    _, _, look_ns, calls, own_ns, lost, *_ = _HEAD.unpack_from(table)
+    return Table(tuple(_rows(table)), (own_ns + calls * look_ns) / 1e6, lost)
 
 
 def _rows(table: bytes) -> Iterator[FileRead]:

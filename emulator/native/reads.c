@@ -33,13 +33,15 @@ __asm__(".symver dlsym, dlsym@GLIBC_2.2.5\n.symver dladdr, dladdr@GLIBC_2.2.5");
 __asm__(".symver dlsym, dlsym@GLIBC_2.17\n.symver dladdr, dladdr@GLIBC_2.17");
 #endif
 
-enum { FILES = 4096, NAME_BYTES = 1 << 20, PROBES = 64, SWITCHED_OFF = 1, LONGEST_PATH = 1024, SAMPLES = 64 };
+enum { FILES = 4096, NAME_BYTES = 1 << 20, PROBES = 64, SWITCHED_OFF = 1, LONGEST_PATH = 1024, SAMPLES = 64,
+       /* Noting takes some microseconds: what took longer waited for a CPU that others had. */
+       LONGEST_NOTE_NS = 50000 };
 
 /* The layout is known to instance/reads.py. */
 struct file { uint64_t key, size, read, mapped, busy_ns, first_ns; uint32_t times, name_length, name_at, unused; };
 struct table {
     uint32_t off, unused;
-    uint64_t unseen_ns, calls, own_ns, lost, names_used, spare[2];
+    uint64_t look_ns, calls, own_ns, lost, names_used, spare[2];
     struct file files[FILES];
     char names[NAME_BYTES];
 };
@@ -68,7 +70,7 @@ static uint64_t clock_of(clockid_t clock)
 
 static uint64_t now(void) { return clock_of(CLOCK_MONOTONIC); }
 
-/* What this thread has computed: noting does not take longer where others have the CPU for a while. */
+/* What this thread has computed, whoever had the CPU meanwhile: a system call, so not for each note. */
 static uint64_t computed(void) { return clock_of(CLOCK_THREAD_CPUTIME_ID); }
 
 /* Compare and set, from nothing; what is there afterwards. */
@@ -143,7 +145,7 @@ static struct file *row_of(int fd, struct stat *found)
 static void note(int fd, uint64_t began, uint64_t read, uint64_t mapped, int opened)
 {
     int error = errno;
-    uint64_t ended = now(), begun = computed();
+    uint64_t ended = now();
     struct stat found;
     struct file *row = row_of(fd, &found);
     if (row) {
@@ -157,21 +159,23 @@ static void note(int fd, uint64_t began, uint64_t read, uint64_t mapped, int ope
             ADD(row->times, 1);
     }
     ADD(table->calls, 1);
-    ADD(table->own_ns, computed() - begun);
+    uint64_t took = now() - ended;
+    ADD(table->own_ns, took < LONGEST_NOTE_NS ? took : LONGEST_NOTE_NS);
     errno = error;
 }
 
-/* What a call costs beside what `note` counts: the looks at clocks before it begins to. */
-static uint64_t unseen(void)
+/* What a look at the clock costs: each call begins with one, which `note` can not count. */
+static uint64_t cost_of_a_look(void)
 {
-    uint64_t least = UINT64_MAX;
+    uint64_t none = UINT64_MAX, one = UINT64_MAX;
     for (int i = 0; i < SAMPLES; i++) {
-        uint64_t begun = computed();
-        now(), now();
-        uint64_t took = computed() - begun;
-        least = took < least ? took : least;
+        uint64_t begun = computed(), between = computed();
+        now();
+        uint64_t ended = computed();
+        none = between - begun < none ? between - begun : none;
+        one = ended - between < one ? ended - between : one;
     }
-    return least + 1;
+    return one > none ? one - none : 1;
 }
 
 /* --- opening --- */
@@ -339,7 +343,7 @@ __attribute__((constructor)) static void begin(void)
     struct table *found = mapped;
     looked_up(&real_execve, "execve");
     looked_up(&real_execvpe, "execvpe");
-    claim(&found->unseen_ns, unseen());
+    claim(&found->look_ns, cost_of_a_look());
     ADD(found->own_ns, computed() - begun);
     table = found;
 }
