@@ -7,9 +7,7 @@ import signal
 from types import TracebackType
 from typing import Self
 
-from emulator.cli.ended import ENDING, exit_code
-
-SIGNALS = (signal.SIGINT, *ENDING)
+from emulator.cli.ended import exit_code, heard
 
 
 class StopSignals:
@@ -19,6 +17,7 @@ class StopSignals:
         self.first = asyncio.Event()
         self.second = asyncio.Event()
         self._number = 0
+        self._heard = (signal.SIGINT, *heard())
 
     def _note(self, number: int) -> None:
         self._number = number
@@ -26,13 +25,13 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
+        for number in self._heard:
             loop.add_signal_handler(number, self._note, number)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
+        for number in self._heard:
             loop.remove_signal_handler(number)
 
     @property

@@ -6,6 +6,7 @@ import json
 import signal
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,16 @@ def test_the_first_signal_lets_what_runs_finish_and_runs_pre_stop(workshop, meet
         kinds = [e["kind"] for e in running.events() if e["kind"] != "span"]
         assert kinds.index("invocation_ended") < kinds.index("hook_started") < kinds.index("hook_ended")
         assert [e["text"] for e in running.events() if e["kind"] == "log_line"][-1] == "cleaned up"
+        running.assert_nothing_left()
+
+
+def test_a_closed_terminal_does_not_stop_who_was_started_with_nohup(workshop):
+    workshop.project("def handler(event, context):\n    return event\n", hello={})
+    with replace(workshop, command=("nohup", *workshop.command)).started() as running:
+        running.signal(signal.SIGHUP)
+        assert running.call("hello", "still")[1] == "still"
+        running.signal(signal.SIGTERM)
+        assert running.ended() == 0
         running.assert_nothing_left()
 
 
