@@ -47,14 +47,15 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "package" / "dist" / "release" / "index.html").as_uri()
 
 
-def shown(browser: Browser, viewer: str, file: Path) -> Sequence[str]:
-    """The lines of the page that lists what is in the profile that the file opens with."""
+def shown(browser: Browser, viewer: str, file: Path, row: str) -> Sequence[str]:
+    """The lines of the page that lists what is in the profile that the file opens with, when it shows a `row`."""
     with opened(browser, viewer) as seen:
         seen.page.set_input_files("input[type=file]", file)
         sandwich = seen.page.get_by_text("Sandwich")
         expect(sandwich).to_be_visible()
         sandwich.click()
         expect(seen.page.get_by_text("Symbol Name")).to_be_visible()
+        expect(seen.page.get_by_text(row).first).to_be_visible()  # it makes rows when it knows its height
         assert not [trouble for trouble in seen.troubles if "WebGL" not in trouble]
         return [line.strip() for line in seen.page.locator("body").inner_text().splitlines()]
 
@@ -62,7 +63,7 @@ def shown(browser: Browser, viewer: str, file: Path) -> Sequence[str]:
 def test_imports_open(browser: Browser, viewer: str, tmp_path: Path) -> None:
     file = tmp_path / "imports.speedscope.json"
     file.write_bytes(speedscope(several(), "fclocal", typical=2))
-    lines = shown(browser, viewer, file)
+    lines = shown(browser, viewer, file, cold_start().imports[0].name)
     assert "detect cold start 3 (3/5)" in lines
     assert {module.name for module in cold_start().imports} <= set(lines)
 
@@ -70,7 +71,7 @@ def test_imports_open(browser: Browser, viewer: str, tmp_path: Path) -> None:
 def test_a_trace_opens(browser: Browser, viewer: str, tmp_path: Path) -> None:
     file = tmp_path / "trace.json"
     file.write_bytes(chrome_trace([cold_start()]))
-    lines = shown(browser, viewer, file)
+    lines = shown(browser, viewer, file, "first_request")
     assert "detect cold start 1 (pid 1), phases (tid 1) (1/3)" in lines
     assert {phase.name for phase in cold_start().phases} <= {line.partition(" {")[0] for line in lines}
     assert not any(line.endswith(" {}") for line in lines)
@@ -79,4 +80,4 @@ def test_a_trace_opens(browser: Browser, viewer: str, tmp_path: Path) -> None:
 def test_runs_without_imports_open_too(browser: Browser, viewer: str, tmp_path: Path) -> None:
     file = tmp_path / "none.speedscope.json"
     file.write_bytes(speedscope([replace(cold_start(), imports=())], "fclocal"))
-    assert {"detect cold start 1", "No symbols found."} <= {*shown(browser, viewer, file)}
+    assert {"detect cold start 1", "No symbols found."} <= {*shown(browser, viewer, file, "No symbols")}

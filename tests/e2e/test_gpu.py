@@ -101,10 +101,11 @@ def test_the_double_says_of_itself_what_fc_would_give(anybodys: Workshop) -> Non
         other = looked(running, "plain")
         assert (other["nodes"], other["env"], other["list"]) == ([], {}, None)
         assert "libcuda.so.1" in other["cuda"] and "Not Found" in other["nvml"]
+        kept = "is frozen and keeps 0 MB of its 16384 MB of Tesla T4"
+        eventually(lambda: kept in running.out, lambda: f"{kept!r} in {running.out!r}")
         assert running.stop() == 0
         assert running.out.count("--gpu fake: fc.gpu.tesla.1 is a test double") == 1
         assert re.search(r"GPU Memory Size: 16384 MB, Max GPU Memory Used: 0.00 MB, Cold", running.out)
-        assert "is frozen and keeps 0 MB of its 16384 MB of Tesla T4" in running.out
         running.assert_nothing_left()
 
 
