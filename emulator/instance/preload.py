@@ -7,6 +7,7 @@ come to stand before it on the search path.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ _STEMS = (".py", ".pyc", ".so")
 _RESOLVER = Path("/etc/resolv.conf")
 
 
-class Preload(Struct, frozen=True):
+class Preload(Struct, frozen=True, dict=True):
     """`modules` are names with their files as an instance sees them ("" for none), in the order in which their imports
     ended.
 
@@ -44,9 +45,9 @@ class Preload(Struct, frozen=True):
     watched: tuple[str, ...] = ()
     debugger: str = ""
 
-    @property
+    @functools.cached_property
     def packages(self) -> tuple[str, ...]:
-        """The names at the top of what lies outside of the standard library, for people."""
+        """The names at the top of what lies outside of the standard library, for people. Each start tells them."""
         third = (name.partition(".")[0] for name, file in self.modules if _third_party(file, self.editable))
         return tuple(name for name in sorted(set(third)) if not name.startswith("_"))
 
