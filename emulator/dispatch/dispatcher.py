@@ -28,7 +28,7 @@ class Call:
     """
 
     __slots__ = (
-        "_began",
+        "_arrived",
         "_canceled",
         "_dispatcher",
         "_exchange",
@@ -42,7 +42,7 @@ class Call:
     def __init__(self, dispatcher: Dispatcher, invocation: Invocation) -> None:
         self._dispatcher = dispatcher
         self.invocation = invocation
-        self._began = dispatcher.journal.now()
+        self._arrived = dispatcher.journal.now()
         self._exchange: Exchange | None = None
         self._waiter: Waiter | None = None
         self._tell: tuple[Callable[[Outcome], None], Callable[[Call], None]] | None = None
@@ -101,8 +101,7 @@ class Call:
                 on_outcome(outcome)
 
     def _exchange_on(self, instance: Instance) -> Exchange:
-        queue_ms = (self._dispatcher.journal.now() - self._began) * 1000
-        exchange = self._exchange = Exchange(instance, self.invocation, queue_ms=queue_ms)
+        exchange = self._exchange = Exchange(instance, self.invocation, arrived=self._arrived)
         if self._canceled:
             exchange.cancel()
         return exchange

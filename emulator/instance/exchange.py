@@ -39,6 +39,7 @@ class Exchange:
 
     __slots__ = (
         "_alone",
+        "_arrived",
         "_began",
         "_call",
         "_canceled",
@@ -48,7 +49,6 @@ class Exchange:
         "_head",
         "_instance",
         "_on_end",
-        "_queue_ms",
         "_stood",
         "_tail",
         "_tail_result",
@@ -58,13 +58,13 @@ class Exchange:
         "ended",
     )
 
-    def __init__(self, instance: Instance, call: Invocation, *, queue_ms: float) -> None:
+    def __init__(self, instance: Instance, call: Invocation, *, arrived: float) -> None:
         self._instance = instance
         self._function: Function = instance.revision.function
         self._call = call
         self._cold = instance.served == 0 and instance.in_flight == 1 and not instance.provisioned
-        self._queue_ms = queue_ms
-        self._began = 0.0
+        self._arrived = arrived
+        self._began = arrived
         # How long the instance had stood in the debugger when this began.
         self._stood = 0.0
         self._wire: Wire | None = None
@@ -337,7 +337,7 @@ class Exchange:
             self._memory(usage),
             cold,
             self._instance.init_ms if cold else 0.0,
-            self._queue_ms,
+            (self._began - self._arrived) * 1000,
             paused_ms,
             peak_of(self._instance.gpu),
         )

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.command import MEET, RUNGS, eventually, need_rung
+from tests.support.slow_bwrap import install_slow_bwrap
 
 INSTANCES = 50
 # The aim is 1 s; 80 to 130 ms were measured on every rung. Ten times the aim on a machine that does much else.
@@ -47,6 +48,25 @@ def test_no_process_is_left_of_50_instances_half_of_them_frozen(anybodys, meetin
         eventually(lambda: not running.folders(), "every folder is gone", GONE_WITHIN_SECONDS)
         answers = [call.result()[0] for call in calls if call.exception() is None]
         assert answers == [200] * (INSTANCES // 2), "the others saw their connection break"
+
+
+def test_no_process_is_left_of_instances_whose_walls_were_just_built(anybodys):
+    workshop, count = anybodys, 4
+    need_rung("bwrap", workshop.command)
+    install_slow_bwrap(workshop.root / "slow")
+    path = f"{workshop.root / 'slow'}{os.pathsep}{os.environ['PATH']}"
+    workshop.project("import time\n\ndef handler(event, context):\n    time.sleep(600)\n", worker={"timeout": 600})
+    with (
+        workshop.started("--json", "--walls", "bwrap", env={"PATH": path}) as running,
+        ThreadPoolExecutor(count) as callers,
+    ):
+        calls = [callers.submit(running.call, "worker") for _ in range(count)]
+        running.until(lambda event: event["kind"] == "span" and event["name"] == "sandbox")
+        running.signal(signal.SIGKILL)
+        running.ended()
+        eventually(lambda: not running.processes(), "every process is gone", GONE_WITHIN_SECONDS)
+        eventually(lambda: not running.folders(), "every folder is gone", GONE_WITHIN_SECONDS)
+        assert all(call.exception() for call in calls)
 
 
 def test_what_a_killed_emulator_left_is_not_believed_and_goes_with_the_next_start(workshop):

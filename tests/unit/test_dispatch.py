@@ -36,6 +36,29 @@ def test_the_first_invocation_is_a_cold_start_and_the_second_is_not():
     run(main())
 
 
+def test_an_invocation_waited_from_its_arrival_to_the_moment_that_is_told():
+    """However much later each look at the clock is: by these two, its way through the emulator is put together."""
+
+    async def main():
+        async with core() as c:
+            looked = c.journal.now
+
+            def later() -> float:
+                c.clock.ahead += 1.0
+                return looked()
+
+            c.journal.now = later
+            call = c.call()
+            arrived = looked()
+            invoking = c.dispatcher.invoke(call)
+            async with invoking as outcome:
+                pass
+            started = await c.until(lambda e: isinstance(e, InvocationStarted))
+            assert started.at - outcome.report.queue_ms / 1000 == pytest.approx(arrived + 1.0, abs=0.5)
+
+    run(main())
+
+
 def test_concurrent_requests_make_instances_up_to_the_limit():
     async def slow(request: FakeRequest) -> FakeReply:
         await asyncio.sleep(0.05)
