@@ -143,13 +143,13 @@ async def _with_networks(ground: Ground, site: _Site) -> Ground:
     if not isinstance(ground.rung, BwrapRung):
         return replace(ground, networks=replace(ground.networks, findings=(NO_NAMESPACES,)))
     memory = site.state_dir / "private-network.json"
-    probe = recall(ground.networks.helper, memory)
+    probe = recall(ground.networks.helper, ground.folders.sockets, memory)
     if probe is None:
         failure = await site.trials.why_not(ground, Network.NONE)
         if failure is not None:
             refusal = Finding("private network", "none", failure, advice.lift("bwrap", failure), full=False)
             return replace(ground, networks=replace(ground.networks, own=False, findings=(refusal,)))
-        probe = await probe_private(ground.networks.helper)
+        probe = await probe_private(ground.networks.helper, ground.folders.sockets)
         remember(probe, memory)
     networks = replace(ground.networks, private=probe.network, findings=probe.findings)
     resolv_conf = probe.network.resolv_conf if probe.network else None

@@ -13,9 +13,9 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import socket
-import tempfile
 from collections.abc import Collection, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -63,7 +63,8 @@ class Attachment:
 class PrivateNetwork(Struct, frozen=True):
     """A tool that works here. `localhost` is the address under which programs inside find the host's localhost.
 
-    `resolv_conf` is what /etc/resolv.conf must be inside; None where the host's own one will do.
+    `resolv_conf` is what /etc/resolv.conf must be inside; None where the host's own one will do. In `folder`, which is
+    removed if we are killed, tools give their signs.
     """
 
     tool: str
@@ -71,6 +72,7 @@ class PrivateNetwork(Struct, frozen=True):
     localhost: str
     resolv_conf: str | None
     helper: NamespaceHelper
+    folder: Path
 
     async def attach(self, pid: int, *, own_ports: Collection[int] = ()) -> Attachment:
         """Give the network namespace of `pid` its way out; returns when it is open.
@@ -89,7 +91,7 @@ class PrivateNetwork(Struct, frozen=True):
 
     async def attach_namespace(self, namespace: int, ports: Sequence[int]) -> Attachment:
         """As `attach`, by a descriptor of the namespace, with exactly these ports of the host's localhost."""
-        with _Sign() as sign:
+        with _Sign(self.folder) as sign:
             hold, said = await self._start(namespace, self._argv(str(sign.path), ports), sign)
             try:
                 async with asyncio.timeout(_READY_SECONDS):
@@ -142,10 +144,10 @@ class PrivateProbe(Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-async def probe_private(helper: NamespaceHelper, path: str | None = None) -> PrivateProbe:
+async def probe_private(helper: NamespaceHelper, folder: Path, path: str | None = None) -> PrivateProbe:
     """Find a tool by using it: make a namespace, attach the tool, and connect from inside to a port of the host.
 
-    `path` is where to look for tools, like PATH, which it is by default.
+    `folder` is one of ours, see `PrivateNetwork`; `path` is where to look for tools, like PATH, which it is by default.
     """
     places = path if path is not None else f"{os.environ.get('PATH', '')}:{os.defpath}"
     refused: list[str] = []
@@ -154,7 +156,7 @@ async def probe_private(helper: NamespaceHelper, path: str | None = None) -> Pri
         if program is None:
             refused.append(f"{tool} is not installed")
             continue
-        network = _network(tool, program, helper)
+        network = _network(tool, program, helper, folder)
         try:
             await asyncio.wait_for(_try(network), _PROBE_SECONDS)
         except (SandboxError, OSError, TimeoutError) as error:
@@ -172,7 +174,7 @@ def remember(probe: PrivateProbe, file: Path) -> None:
             file.write_text(text)
 
 
-def recall(helper: NamespaceHelper, file: Path) -> PrivateProbe | None:
+def recall(helper: NamespaceHelper, folder: Path, file: Path) -> PrivateProbe | None:
     """What worked at the last start, where nothing has changed that it depends on."""
     try:
         known = json.loads(file.read_bytes())
@@ -182,7 +184,7 @@ def recall(helper: NamespaceHelper, file: Path) -> PrivateProbe | None:
         unchanged = known == _circumstances(tool, program)
     except (OSError, ValueError, StopIteration):
         return None
-    network = _network(tool, program, helper)
+    network = _network(tool, program, helper, folder)
     return PrivateProbe(network, (_found(network),)) if unchanged else None
 
 
@@ -201,9 +203,10 @@ def _circumstances(tool: str, program: str) -> dict[str, object]:
     }
 
 
-def _network(tool: str, program: str, helper: NamespaceHelper) -> PrivateNetwork:
+def _network(tool: str, program: str, helper: NamespaceHelper, folder: Path) -> PrivateNetwork:
     localhost, resolver = _INSIDE[tool]
-    return PrivateNetwork(tool, program, localhost, inner_resolv_conf(_host_resolv_conf(), resolver), helper)
+    resolv_conf = inner_resolv_conf(_host_resolv_conf(), resolver)
+    return PrivateNetwork(tool, program, localhost, resolv_conf, helper, folder)
 
 
 def inner_resolv_conf(text: str, resolver: str) -> str | None:
@@ -271,9 +274,10 @@ def _tun_advice() -> str:
 class _Sign:
     """A named pipe in which a tool writes when it is ready: as its pid file, or through a descriptor."""
 
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"ready-{secrets.token_hex(6)}"
+
     def __enter__(self) -> _Sign:
-        self._folder = Path(tempfile.mkdtemp(prefix="fclocal-net-"))
-        self.path = self._folder / "ready"
         os.mkfifo(self.path, 0o600)
         self._read_fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         # Kept open here too, else the first writer that leaves would look like the sign.
@@ -283,8 +287,7 @@ class _Sign:
     def __exit__(self, *_: object) -> None:
         os.close(self.write_fd)
         os.close(self._read_fd)
-        self.path.unlink()
-        self._folder.rmdir()
+        self.path.unlink(missing_ok=True)
 
     async def comes_before(self, hold: socket.socket) -> bool:
         """Whether the sign came, and not the tool's end."""

@@ -10,9 +10,11 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from walls_scenario import SYSTEM_PYTHON, as_program, unusable, wait_for_end
 
@@ -49,9 +51,10 @@ SCENARIOS: dict[str, Scenario] = {}
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a scenario is given: a helper, and the folder where tools are looked for (empty: everywhere)."""
+    """What a scenario is given: a helper, a folder of its own, and where tools are looked for (empty: everywhere)."""
 
     helper: NamespaceHelper
+    folder: Path
     tools: str | None
 
 
@@ -205,7 +208,7 @@ def handles(pids: list[int]) -> list[int]:
 
 
 async def private_network(site: Site) -> PrivateNetwork:
-    found = await probe_private(site.helper, site.tools)
+    found = await probe_private(site.helper, site.folder, site.tools)
     return found.network or unusable("; ".join(finding.detail for finding in found.findings))
 
 
@@ -275,7 +278,7 @@ async def nothing_outlives_us(site: Site) -> None:
     async with instance() as (_, pid):
         program = (
             "import asyncio, network_scenarios as here\n"
-            f"asyncio.run(here.attach_and_wait({pid}, {site.tools!r}))"
+            f"asyncio.run(here.attach_and_wait({pid}, {str(site.folder)!r}, {site.tools!r}))"
         )  # fmt: skip
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -291,9 +294,9 @@ async def nothing_outlives_us(site: Site) -> None:
             wait_for_end(each)
 
 
-async def attach_and_wait(pid: int, tools: str | None) -> None:
+async def attach_and_wait(pid: int, folder: str, tools: str | None) -> None:
     helper = NamespaceHelper()
-    network = await private_network(Site(helper, tools))
+    network = await private_network(Site(helper, Path(folder), tools))
     attachment = await network.attach(pid, own_ports=[PORT])  # ends when nobody holds it
     assert helper.pid is not None
     print(*descendants(helper.pid), flush=True)
@@ -303,8 +306,8 @@ async def attach_and_wait(pid: int, tools: str | None) -> None:
 
 @scenario
 async def a_tool_that_fails_is_quoted(site: Site) -> None:
-    network = PrivateNetwork("pasta", "/bin/ls", "127.0.0.1", None, site.helper)
-    missing = PrivateNetwork("slirp4netns", "/no/such/tool", "10.0.2.2", None, site.helper)
+    network = PrivateNetwork("pasta", "/bin/ls", "127.0.0.1", None, site.helper, site.folder)
+    missing = PrivateNetwork("slirp4netns", "/no/such/tool", "10.0.2.2", None, site.helper, site.folder)
     async with instance() as (_, pid):
         for tool, words in ((network, "--foreground"), (missing, "/no/such/tool")):
             try:
@@ -317,7 +320,7 @@ async def a_tool_that_fails_is_quoted(site: Site) -> None:
 
 @scenario
 async def no_tool_is_a_finding(site: Site) -> None:
-    found = await probe_private(site.helper, "/no/such/folder")
+    found = await probe_private(site.helper, site.folder, "/no/such/folder")
     assert found.network is None
     (finding,) = found.findings
     assert finding.detail == "pasta is not installed; slirp4netns is not installed"
@@ -327,11 +330,12 @@ async def no_tool_is_a_finding(site: Site) -> None:
 
 async def play(name: str, tools: str | None) -> None:
     helper = NamespaceHelper()
-    try:
-        async with asyncio.timeout(60):
-            await SCENARIOS[name](Site(helper, tools))
-    finally:
-        await helper.aclose()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            async with asyncio.timeout(60):
+                await SCENARIOS[name](Site(helper, Path(folder), tools))
+        finally:
+            await helper.aclose()
     assert helper.pid is None
 
 
