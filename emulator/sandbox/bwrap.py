@@ -90,7 +90,7 @@ class BwrapRung(Struct, frozen=True):
                 *self._overlay_argv(overlays),
                 *inner,
             ),
-            env=HOST_ENV,
+            env=folders.marked(HOST_ENV),
             files={FILTER_FD: seccomp.for_launch(launch, self.filter), OPTIONS_FD: _joined(options)},
             gated=True,
             overlays=overlays,
@@ -112,7 +112,7 @@ class BwrapRung(Struct, frozen=True):
         )  # fmt: skip
         return Plan(
             argv=(sys.executable, "-I", "-S", enter.__file__, str(OPTIONS_FD), str(FILTER_FD)),
-            env=HOST_ENV,
+            env=inside.folders.marked(HOST_ENV),
             files={OPTIONS_FD: json.dumps(order).encode(), FILTER_FD: self.filter},
         )
 

@@ -70,8 +70,13 @@ class InstanceFolders(Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """Environment entry by which processes without a pid namespace are found again; see `remains`."""
+        """Environment entry by which the processes of an instance are found again; see `remains`."""
         return f"{remains.MARK}{self.run}/{self.root.name}"
+
+    def marked(self, env: Mapping[str, str]) -> dict[str, str]:
+        """`env` with the mark."""
+        name, _, value = self.mark.partition("=")
+        return {**env, name: value}
 
     @property
     def tmp(self) -> Path:

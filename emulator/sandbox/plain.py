@@ -32,7 +32,7 @@ class PlainRung(Struct, frozen=True):
     def command(
         self, launch: Launch, argv: Sequence[str], inside: Inside, groups: Sequence[str], bounds: Bounds
     ) -> Plan:
-        return Plan(direct_argv(self.sh, launch.cwd, groups, bounds, argv), marked(launch.env, inside.folders))
+        return Plan(direct_argv(self.sh, launch.cwd, groups, bounds, argv), inside.folders.marked(launch.env))
 
     def template(self, launch: Launch, folders: InstanceFolders, groups: Sequence[str], bounds: Bounds) -> Plan:
         return self.plan(launch, folders, groups, bounds)
@@ -46,16 +46,10 @@ class PlainRung(Struct, frozen=True):
 
 def unwalled_fork(folders: InstanceFolders, *, domain: bool) -> ForkPlan:
     """A fork whose template's walls hold it too; with `domain` it takes one more of Landlock."""
-    return ForkPlan({"domain": domain}, {"filter": ""}, marks=marked({}, folders))
+    return ForkPlan({"domain": domain}, {"filter": ""}, marks=folders.marked({}))
 
 
 def direct_argv(sh: str, cwd: str, groups: Sequence[str], bounds: Bounds, program: Iterable[str]) -> tuple[str, ...]:
     """See `scripts.DIRECT`."""
     limits = (str(bounds.open_files), str(bounds.file_kb))
     return (sh, "-c", scripts.DIRECT, "fclocal", *limits, cwd, str(len(groups)), *groups, *program)
-
-
-def marked(env: Mapping[str, str], folders: InstanceFolders) -> dict[str, str]:
-    """`env` with the entry by which every process of an instance is found again (see `remains`)."""
-    name, _, value = folders.mark.partition("=")
-    return {**env, name: value}

@@ -59,6 +59,8 @@ class ProcessSandbox:
         self._logs: LogPipe | None = None
         self._overlays: Sequence[Overlay] = ()
         self._child: MainProcess | None = None
+        # Kept until bubblewrap is let in or dead: where it finds nobody at its gate, it goes on.
+        self._gate: Gate | None = None
         self._init: Handle | None = None
         self._said: list[bytes] | None = None
         self._freezer: Freezer = SignalFreezer(self._members) if launch.debug_port is None else TracedFreezer()
@@ -80,6 +82,8 @@ class ProcessSandbox:
         return self._exited
 
     async def start(self) -> None:
+        if self._closing is not None:  # else nobody would end what is started now
+            raise SandboxError(f"{self.name} was ended before it was started")
         await self._or_close(self._start())
 
     async def _or_close(self, building: Coroutine[Any, Any, None]) -> None:
@@ -184,17 +188,16 @@ class ProcessSandbox:
 
     async def _start(self) -> None:
         plan = self._prepare()
-        with contextlib.ExitStack() as closing:
-            gate = Gate(self._loop, joins=bool(self._group.folders)) if plan.gated else None
-            if gate:
-                closing.callback(gate.close)
-            self._child = self._spawn_first(plan, gate)
-            self._ground.reaper.watch(self._child.pid)
-            self._tasks.append(self._loop.create_task(self._wait(self._child)))
-            if gate:
-                gate.close_child_ends()
-                await self._let_in(self._child, gate)
-            self._upkeep.start(self._launch, plan.disk, limits=self._ground.limits)
+        if plan.gated:
+            self._gate = Gate(self._loop, joins=bool(self._group.folders))
+        self._child = self._spawn_first(plan, self._gate)
+        self._ground.reaper.watch(self._child.pid)
+        self._tasks.append(self._loop.create_task(self._wait(self._child)))
+        if self._gate:
+            self._gate.close_child_ends()
+            await self._let_in(self._child, self._gate)
+            self._gate.close()
+        self._upkeep.start(self._launch, plan.disk, limits=self._ground.limits)
 
     def _prepare(self) -> Plan:
         self._ground.networks.require(self._launch.network)
@@ -272,8 +275,7 @@ class ProcessSandbox:
         self.drain_logs()
         said = b"; ".join((self._said or [])[-3:]).decode(errors="replace")
         ended = f"it ended with {exit_of(child.exited.result(), gated=False)}" if child.exited.done() else ""
-        reason = said or ended or "no reason was given"
-        return SandboxError(f"The walls of {self.name} could not be built: {reason}")
+        return SandboxError(f"The walls of {self.name} could not be built: {said or ended or 'no reason was given'}")
 
     async def _hold(self, first: int, main: int) -> None:
         """What is done from outside to processes that have namespaces and do not run yet: `first` is the first there,
@@ -365,13 +367,11 @@ class ProcessSandbox:
             self._forget(self)
 
     async def _remove(self) -> None:
-        if self._logs:
-            self._logs.close()
-        if self._init:
-            self._init.close()
+        for held in (self._gate, self._logs, self._init, self._freezer):
+            if held:
+                held.close()
         if self._network:
             await self._network.aclose()
-        self._freezer.close()
         for _ in range(_SWEEPS):
             if self._group.remove():
                 break

@@ -18,7 +18,7 @@ from emulator.sandbox import seccomp
 from emulator.sandbox.confine import confine_argv
 from emulator.sandbox.folders import InstanceFolders
 from emulator.sandbox.landlock import SYSTEM_READ, SYSTEM_WRITE, Policy
-from emulator.sandbox.plain import direct_argv, marked, unwalled_fork
+from emulator.sandbox.plain import direct_argv, unwalled_fork
 from emulator.sandbox.rung import OPTIONS_FD, Bounds, ForkPlan, Inside, ParkPlan, Plan
 
 # Functions spell it out, and no rule can put another folder in its place.
@@ -45,13 +45,13 @@ class LandlockRung(Struct, frozen=True):
     def command(
         self, launch: Launch, argv: Sequence[str], inside: Inside, groups: Sequence[str], bounds: Bounds
     ) -> Plan:
-        env = marked(launch.env, inside.folders)
+        env = inside.folders.marked(launch.env)
         # An interpreter of the emulator's own may lie in a home, which the program must not see: the launcher
         # has read itself before it takes the right away.
         launcher = confine_argv(sys.executable, str(OPTIONS_FD), argv)
         return Plan(
             argv=direct_argv(self.sh, launch.cwd, groups, bounds, launcher),
-            env=marked({}, inside.folders),
+            env=inside.folders.marked({}),
             files={OPTIONS_FD: self._policy(launch, env, bounds).encode()},
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -67,6 +68,39 @@ def test_no_process_is_left_of_instances_whose_walls_were_just_built(anybodys):
         eventually(lambda: not running.processes(), "every process is gone", GONE_WITHIN_SECONDS)
         eventually(lambda: not running.folders(), "every folder is gone", GONE_WITHIN_SECONDS)
         assert all(call.exception() for call in calls)
+
+
+# Waits for ever before it gives its sign, where the file stands beside it.
+SLOW_PASTA = """#!/bin/sh
+[ -e "$0.waits" ] || exec {pasta} "$@"
+touch "$0.waiting"
+exec sleep 1000
+"""
+
+
+def test_no_file_is_left_of_a_network_that_was_just_made(workshop):
+    need_rung("bwrap", workshop.command)
+    pasta = shutil.which("pasta")
+    if pasta is None:
+        pytest.skip("pasta is missing")
+    workshop.project("def handler(event, context):\n    return 'here'\n", hello={})
+    workshop.write({"tools/pasta": SLOW_PASTA.format(pasta=pasta), "tmp/.keep": ""})
+    tools = workshop.root / "tools"
+    (tools / "pasta").chmod(0o755)
+    env = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(workshop.root / "tmp")}
+    with (
+        workshop.started("--walls", "bwrap", "--network", "private", env=env) as running,
+        ThreadPoolExecutor(1) as caller,
+    ):
+        (tools / "pasta.waits").touch()
+        call = caller.submit(running.call, "hello")
+        eventually((tools / "pasta.waiting").exists, "a network is being made")
+        running.signal(signal.SIGKILL)
+        running.ended()
+        eventually(lambda: not running.processes(), "every process is gone", GONE_WITHIN_SECONDS)
+        eventually(lambda: not running.folders(), "every folder is gone", GONE_WITHIN_SECONDS)
+        assert os.listdir(env["TMPDIR"]) == [".keep"]
+        assert call.exception()
 
 
 def test_what_a_killed_emulator_left_is_not_believed_and_goes_with_the_next_start(workshop):

@@ -112,7 +112,7 @@ class Workshop:
     @contextlib.contextmanager
     def started(self, *args: str, env: Mapping[str, str] | None = None, pending: bool = False) -> Iterator[Running]:
         """`fclocal start` until everything answers; `pending`: some functions may wait for their images still. Left
-        running, it is killed, and its walls with it."""
+        running, it is ended. However it ends, no process is left of it."""
         number = len(list(self.root.glob("*.out")))
         with (self.root / f"{number}.out").open("wb") as out, (self.root / f"{number}.err").open("wb") as err:
             process = subprocess.Popen(
@@ -130,6 +130,7 @@ class Workshop:
             yield running
         finally:
             running.clear_away()
+        eventually(lambda: not running.processes(), lambda: f"nothing is left of it, but {running.processes()}")
 
 
 class Running:
@@ -240,17 +241,18 @@ class Running:
     def processes(self) -> dict[int, str]:
         """What it started and what that started, the emulator itself left out: pid to command line.
 
-        Functions are known by the mark in their environment, walls and helpers by the run's id or the project's
-        folder on their command line; all are looked for among every process of the machine.
+        Functions are known by the mark in their environment, walls and helpers by the run's id, there or on their
+        command line, or the project's folder there; all are looked for among every process of the machine.
         """
         mark, words = self.workshop.mark.encode(), (self.run_id.encode(), str(self.workshop.root).encode())
+        owned = (mark, f"FCLOCAL_RUN={self.run_id}/".encode())
         found = {}
         for folder in Path("/proc").iterdir():
             if not folder.name.isdigit() or int(folder.name) in (os.getpid(), self.process.pid):
                 continue
             with contextlib.suppress(OSError):
                 line, environ = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
-                if mark in environ or any(word in line for word in words):
+                if any(it in environ for it in owned) or any(word in line for word in words):
                     found[int(folder.name)] = line.replace(b"\0", b" ").decode("utf-8", "replace")
         return found
 
