@@ -38,7 +38,9 @@ class Gate:
         return await self._inner
 
     def open(self) -> None:
-        """Let the program start."""
+        """Let the program start. Raises `BrokenPipeError` where nobody waits any more."""
+        if self._gate < 0:
+            raise BrokenPipeError
         os.write(self._gate, b"1")
 
     def close(self) -> None:
@@ -47,6 +49,8 @@ class Gate:
         if self._gate >= 0:
             os.close(self._gate)
             self._gate = -1
+        if not self._inner.done():  # whoever waits learns that nobody will come
+            self._inner.set_result(None)
 
     def _read(self) -> None:
         """To the end of the report: bubblewrap writes it in pieces, and would die of SIGPIPE if we left early."""

@@ -54,7 +54,7 @@ class ProcessSandbox:
         self._loop = asyncio.get_running_loop()
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._group = Group(())
-        self._upkeep = Upkeep(self._group, self._members_lately, self._memory_is_over)
+        self._upkeep = Upkeep(self._group, self.members, self._memory_is_over)
         self._folders: InstanceFolders | None = None
         self._logs: LogPipe | None = None
         self._overlays: Sequence[Overlay] = ()
@@ -133,7 +133,8 @@ class ProcessSandbox:
         return self._upkeep.usage()
 
     def members(self) -> Iterable[int]:
-        return self._members_lately()
+        """Every process inside, for measuring; where it takes a look at the whole machine, a moment ago will do."""
+        return self._members(self._ground.census.recent)
 
     def written(self) -> Sequence[str]:
         return [path for overlay in self._overlays for path in overlay.written()]
@@ -216,7 +217,7 @@ class ProcessSandbox:
         self._group = self._ground.cgroups.group(
             self.name, memory_mb=self._launch.memory_mb, cpu=self._launch.cpu, processes=PROCESSES + 1
         )
-        self._upkeep = Upkeep(self._group, self._members_lately, self._memory_is_over)
+        self._upkeep = Upkeep(self._group, self.members, self._memory_is_over)
         self._freezer = self._group.freezer() or self._freezer
         self._logs = LogPipe(self._loop, self._log)
 
@@ -283,6 +284,8 @@ class ProcessSandbox:
         if "pids" not in self._ground.cgroups.controllers:
             limit_processes(main)
         self._network = await self._ground.networks.enter(self._launch, first)
+        if self._network and self._closing:  # it may have been too late for whoever closes
+            await self._network.aclose()
 
     def _bounds(self) -> Bounds:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -382,10 +385,6 @@ class ProcessSandbox:
     def _memory_is_over(self) -> None:
         if not self._exited.done():
             self._kill(self._members(time.monotonic()))
-
-    def _members_lately(self) -> Iterable[int]:
-        """Every process inside, for measuring; where it takes a look at the whole machine, a moment ago will do."""
-        return self._members(self._ground.census.recent)
 
     def _members(self, since: float) -> Iterable[int]:
         """Every process inside, at this moment of the monotonic clock or later, as well as this rung can know it."""

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,16 @@ class JsDebug:
 @contextlib.contextmanager
 def attached_js_debug(port: int, folder: Path) -> Iterator[JsDebug]:
     """Attached to the port with what `fclocal ide vscode` writes, and begun: sessions of processes follow."""
-    with subprocess.Popen(
-        ["node", str(HOST), str(js_debug())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with (
+        tempfile.TemporaryDirectory() as sockets,  # it leaves some behind
+        subprocess.Popen(
+            ["node", str(HOST), str(js_debug())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": sockets},
+        ) as process,
+    ):
         debugger = JsDebug(process)
         try:
             debugger.start(

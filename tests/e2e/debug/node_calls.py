@@ -7,6 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from node_project import NodeProject
+
+from tests.support.cdp import Process
 from tests.support.command import Running, eventually
 
 
@@ -19,6 +22,15 @@ class Caller:
 
     def __call__(self, function: str, body: str = "") -> Future[tuple[int, str, Any]]:
         return self._pool.submit(self._running.call, function, body)
+
+
+def stops_in_a_request(process: Process, project: NodeProject, running: Running) -> None:
+    """At the line that is called `request`; and its caller has the answer when it goes on."""
+    process.begin(*project.at("request"))
+    answer = Caller(running)("server")
+    assert process.stopped().line == project.line("request")
+    process.resume()
+    assert answer.result()[0] == 200
 
 
 # What a stopped handler is asked, and `process_id` wants to know.

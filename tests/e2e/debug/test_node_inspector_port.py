@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node_calls import Caller
+from node_calls import stops_in_a_request
 from node_project import NodeProject, node_port
 from test_node_programs import ANSWERED, PROGRAM, SERVER
 
@@ -62,9 +62,4 @@ def test_a_port_that_another_program_keeps_is_told_and_tried_again_for_the_next_
             running.until(lambda event: event["kind"] == "notice" and TAKEN in event["message"])
         assert running.http("GET", "/free", headers={"Host": "server.localhost"})[1] == "free"
         with editor(node_port(running)) as attached:
-            process = attached.process()
-            process.begin(*node.at("request"))
-            answer = Caller(running)("server")
-            assert process.stopped().line == node.line("request")
-            process.resume()
-            assert answer.result()[0] == ANSWERED
+            stops_in_a_request(attached.process(), node, running)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from node_calls import Caller
+from node_calls import Caller, stops_in_a_request
 from node_project import NodeProject, node_port
 
 from tests.support.cdp import editor
@@ -82,11 +82,7 @@ def test_an_editor_comes_into_a_program_that_runs(node: NodeProject, rung: str) 
         with editor(node_port(running)) as attached:
             process = attached.process()
             assert process.name == "server#1"
-            process.begin(*node.at("request"))
-            answer = Caller(running)("server")
-            assert process.stopped().line == node.line("request")
-            process.resume()
-            assert answer.result()[0] == ANSWERED
+            stops_in_a_request(process, node, running)
 
 
 def test_with_debug_an_editor_may_come_later(node: NodeProject) -> None:
@@ -94,12 +90,7 @@ def test_with_debug_an_editor_may_come_later(node: NodeProject) -> None:
     with node.workshop.started("--debug", "--no-freeze") as running:
         assert running.call("server")[0] == ANSWERED
         with editor(node_port(running)) as attached:
-            process = attached.process()
-            process.begin(*node.at("request"))
-            answer = Caller(running)("server")
-            assert process.stopped().line == node.line("request")
-            process.resume()
-            assert answer.result()[0] == ANSWERED
+            stops_in_a_request(attached.process(), node, running)
         # And again, since its inspector stays.
         with editor(node_port(running)) as attached:
             assert attached.process().name == "server#1"
