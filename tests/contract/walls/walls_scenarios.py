@@ -16,7 +16,7 @@ import scenarios_life
 import scenarios_limits
 import scenarios_network
 import scenarios_probe
-from walls_box import SCENARIOS, leftovers
+from walls_box import PATIENCE, SCENARIOS, leftovers
 from walls_kinds import containers_left, open_walls
 from walls_scenario import as_program
 
@@ -31,7 +31,8 @@ async def play(rung: str, name: str, place: Path) -> None:
     try:
         assert walls.rung == rung
         await walls.settled()  # scenarios count processes
-        await SCENARIOS[name](walls, place)
+        async with asyncio.timeout(2 * PATIENCE):  # else one that hangs would hold all others up
+            await SCENARIOS[name](walls, place)
     finally:
         await walls.aclose()
     assert not leftovers(place)
