@@ -23,6 +23,8 @@ inside = {}
 preloaded = set()
 # Name and id of the one that was imported last of those.
 newest = ()
+# What fills the holes between objects of a template, see `holes`.
+fillers = []
 
 
 class Current(object):

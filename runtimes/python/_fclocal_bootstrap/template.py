@@ -10,7 +10,7 @@ import sys
 
 import _socket as socket
 
-from . import server, standard  # noqa: F401 - a fork goes on in `server`
+from . import holes, server, standard  # noqa: F401 - a fork goes on in `server`
 
 # What an instance that is started by itself has loaded by now.
 BEFORE = frozenset(sys.modules)
@@ -113,10 +113,11 @@ def _make_home(connection, order):
 
 
 def _keep_still():
-    """What is shared stays so as long as nobody touches it: the garbage collector would."""
+    """What is shared stays so as long as nobody touches it: the garbage collector would, and new objects in between."""
     import gc
 
     gc.collect()
+    standard.fillers = holes.fill()
     gc.freeze()
 
 
