@@ -31,6 +31,7 @@ $script" "$@"
 
 
 async def much_else_to_do() -> None:
+    """Holds the loop up at each turn, as a busy machine does: bubblewrap is quicker than whoever breaks it off."""
     while True:
         time.sleep(0.002)
         await asyncio.sleep(0)
